@@ -1,0 +1,64 @@
+include(GoogleTest)
+
+# One call per module, with every file named:
+#
+#   stenod_module(NAME audio
+#     HEADERS decoder.h … SOURCES decoder.cc …
+#     DEPS base …                  # other modules
+#     PRIVATE_LIBS PkgConfig::X …  # third-party libraries that stay inside the module
+#     PUBLIC_LIBS …                # third-party libraries that its headers show (rare)
+#     TESTS decoder_test.cc …      # one test program, audio_test
+#     TEST_DEPS …                  # further modules that only the tests use
+#     BENCHES log_mel_bench.cc …   # one Google Benchmark program, audio_bench
+#     FUZZERS wav_fuzz.cc …)       # one program each, named after the file
+#
+# The library is the target `stenod_audio`; its headers are included as "audio/decoder.h".
+function(stenod_module)
+  cmake_parse_arguments(M "" "NAME" "HEADERS;SOURCES;DEPS;PRIVATE_LIBS;PUBLIC_LIBS;TESTS;TEST_DEPS;BENCHES;FUZZERS" ${ARGN})
+  if(M_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "stenod_module(${M_NAME}): unknown arguments ${M_UNPARSED_ARGUMENTS}")
+  endif()
+  list(TRANSFORM M_DEPS PREPEND stenod_)
+  list(TRANSFORM M_TEST_DEPS PREPEND stenod_)
+
+  set(library stenod_${M_NAME})
+  if(M_SOURCES)
+    add_library(${library} STATIC ${M_SOURCES} ${M_HEADERS})
+    target_include_directories(${library} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(${library} PUBLIC ${M_DEPS} ${M_PUBLIC_LIBS} PRIVATE ${M_PRIVATE_LIBS} stenod_options)
+  else()
+    add_library(${library} INTERFACE)
+    target_include_directories(${library} INTERFACE ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(${library} INTERFACE ${M_DEPS} ${M_PUBLIC_LIBS})
+  endif()
+
+  if(M_TESTS AND NOT STENOD_FUZZ)
+    set(test ${M_NAME}_test)
+    add_executable(${test} ${M_TESTS})
+    target_link_libraries(${test} PRIVATE ${library} ${M_TEST_DEPS} ${M_PRIVATE_LIBS} stenod_options GTest::gmock
+                                          GTest::gtest_main)
+    target_compile_definitions(${test} PRIVATE STENOD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(${test} TEST_PREFIX "${M_NAME}." DISCOVERY_TIMEOUT 60
+                         PROPERTIES LABELS unit TIMEOUT 600)
+  endif()
+
+  if(M_BENCHES AND NOT STENOD_FUZZ)
+    set(bench ${M_NAME}_bench)
+    add_executable(${bench} ${M_BENCHES})
+    target_link_libraries(${bench} PRIVATE ${library} ${M_TEST_DEPS} ${M_PRIVATE_LIBS} stenod_options
+                                           benchmark::benchmark_main)
+  endif()
+
+  # Fuzz targets are built everywhere: with libFuzzer under the `fuzz` preset, otherwise with a main() that runs the
+  # files it is given, so that a target can't rot and a finding can be replayed with any sanitizer.
+  foreach(source ${M_FUZZERS})
+    get_filename_component(fuzzer ${source} NAME_WE)
+    add_executable(${fuzzer} ${source})
+    target_link_libraries(${fuzzer} PRIVATE ${library} ${M_TEST_DEPS} ${M_PRIVATE_LIBS} stenod_options)
+    if(STENOD_FUZZ)
+      target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
+    else()
+      target_sources(${fuzzer} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/fuzz_replay_main.cc)
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,102 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+#include <string>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/paths.h"
+#include "base/result.h"
+#include "base/sha256.h"
+
+namespace stenod {
+namespace {
+
+std::filesystem::path fresh_folder() {
+  std::string name = std::filesystem::temp_directory_path() / "stenod_base_XXXXXX";
+  EXPECT_NE(mkdtemp(name.data()), nullptr);
+  return name;
+}
+
+Result<int> half(int x) {
+  if (x % 2 != 0) return Error{ErrorCode::kInvalidArgument, "odd"};
+  return x / 2;
+}
+
+Result<int> quarter(int x) {
+  STENOD_ASSIGN_OR_RETURN(const int h, half(x));
+  return half(h);
+}
+
+TEST(Result, PropagatesErrors) {
+  EXPECT_EQ(*quarter(8), 2);
+  EXPECT_EQ(quarter(6).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(quarter(3).error().message, "odd");
+}
+
+TEST(ErrorCodes, HaveUniqueNamesAndMeanings) {
+  std::set<std::string_view> names;
+  const ErrorCode all[] = {
+#define STENOD_ERROR(enumerator, name, meaning) ErrorCode::enumerator,
+#include "base/error_codes.def"
+#undef STENOD_ERROR
+  };
+  for (const ErrorCode code : all) {
+    EXPECT_TRUE(names.insert(error_name(code)).second) << error_name(code);
+    EXPECT_TRUE(error_meaning(code).ends_with('.')) << error_name(code);
+  }
+}
+
+TEST(Json, ReportsWhereItIsMalformed) {
+  EXPECT_EQ(parse_json("{\"a\": [1, 2]}")->at("a").as_array().size(), 2U);
+  for (const char* text : {"", "{", "{} x", "[1,]", "\"\xff\""}) {
+    const auto value = parse_json(text);
+    ASSERT_FALSE(value.ok()) << text;
+    EXPECT_EQ(value.error().code, ErrorCode::kJsonMalformed);
+  }
+  EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')).ok());
+}
+
+TEST(File, WritesAtomicallyAndReadsBack) {
+  const auto folder = fresh_folder();
+  const std::string text = "hello";
+  ASSERT_TRUE(write_file_atomic(folder / "a", std::as_bytes(std::span(text))).ok());
+  EXPECT_EQ(*read_file(folder / "a", 100), text);
+  EXPECT_EQ(read_file(folder / "a", 4).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(read_file(folder / "b", 4).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(read_file(folder, 4).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(write_file_atomic(folder / "no" / "a", {}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  const auto mapped = MappedFile::open(folder / "a");
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_EQ(mapped->bytes().size(), text.size());
+  std::filesystem::remove_all(folder);
+}
+
+TEST(File, FullDiskIsSaidAsSuch) {
+  EXPECT_EQ(file_error("cannot write", "x", ENOSPC).code, ErrorCode::kDiskFull);
+  EXPECT_EQ(file_error("cannot write", "x", EACCES).code, ErrorCode::kPermissionDenied);
+}
+
+TEST(Sha256, MatchesPublishedVectors) {
+  // FIPS 180-4 examples.
+  const std::string abc = "abc";
+  EXPECT_EQ(sha256_hex(std::as_bytes(std::span(abc))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_hex({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Paths, FollowTheEnvironment) {
+  setenv("STENOD_MODEL_DIR", "/m", 1);
+  EXPECT_EQ(model_dir(), "/m");
+  unsetenv("STENOD_MODEL_DIR");
+  setenv("XDG_DATA_HOME", "/d", 1);
+  EXPECT_EQ(model_dir(), "/d/stenod/models");
+  setenv("XDG_DATA_HOME", "relative", 1);
+  setenv("HOME", "/h", 1);
+  EXPECT_EQ(model_dir(), "/h/.local/share/stenod/models");
+}
+
+}  // namespace
+}  // namespace stenod

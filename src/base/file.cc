@@ -1,0 +1,129 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace stenod {
+namespace {
+
+/// Owns a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Result<std::size_t> regular_file_size(int fd, const std::filesystem::path& path) {
+  struct stat info = {};
+  if (::fstat(fd, &info) != 0) return file_error("cannot read", path, errno);
+  if (!S_ISREG(info.st_mode)) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{}: not a regular file", path.string()), path.string()};
+  }
+  return static_cast<std::size_t>(info.st_size);
+}
+
+}  // namespace
+
+Error file_error(std::string_view what, const std::filesystem::path& path, int error_number) {
+  ErrorCode code = ErrorCode::kIoError;
+  switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+      code = ErrorCode::kNotFound;
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      code = ErrorCode::kPermissionDenied;
+      break;
+    case ENOSPC:
+    case EDQUOT:
+      code = ErrorCode::kDiskFull;
+      break;
+    default:
+      break;
+  }
+  return {code, fmt::format("{}: {}: {}", path.string(), what, std::strerror(error_number)), path.string()};
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return file_error("cannot open", path, errno);
+  STENOD_ASSIGN_OR_RETURN(const std::size_t size, regular_file_size(file.get(), path));
+  if (size > max_bytes) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{}: {} bytes, expected at most {}", path.string(), size, max_bytes), path.string()};
+  }
+  std::string text(size, '\0');
+  std::size_t at = 0;
+  while (at < size) {
+    const ssize_t n = ::read(file.get(), text.data() + at, size - at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return file_error("cannot read", path, errno);
+    if (n == 0) break;
+    at += static_cast<std::size_t>(n);
+  }
+  text.resize(at);
+  return text;
+}
+
+Status write_file_atomic(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::string temporary = path.string() + ".XXXXXX";
+  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (file.get() < 0) return file_error("cannot create", path, errno);
+  const auto fail = [&](std::string_view what) {
+    const int error_number = errno;
+    ::unlink(temporary.c_str());
+    return file_error(what, path, error_number);
+  };
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    const ssize_t n = ::write(file.get(), bytes.data() + at, bytes.size() - at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail("cannot write");
+    at += static_cast<std::size_t>(n);
+  }
+  if (::fchmod(file.get(), 0644) != 0 || ::fsync(file.get()) != 0) return fail("cannot write");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot replace");
+  return {};
+}
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return file_error("cannot open", path, errno);
+  STENOD_ASSIGN_OR_RETURN(const std::size_t size, regular_file_size(file.get(), path));
+  if (size == 0) return MappedFile(path, {});
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (address == MAP_FAILED) return file_error("cannot map", path, errno);
+  return MappedFile(path, {static_cast<const std::byte*>(address), size});
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+}  // namespace stenod

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <string_view>
+
+namespace stenod {
+
+/// Messages to people go to stderr, results to stdout. Call once at start. `level`: trace|debug|info|warn|error|off.
+void init_log(std::string_view level);
+
+namespace log = spdlog;
+
+}  // namespace stenod
