@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "compute/types.h"
+
+namespace stenod::compute {
+
+/// A weight matrix [outputs, inputs] with its bias, on a device and packed for its products.
+class PackedLinear {
+ public:
+  virtual ~PackedLinear() = default;
+  virtual std::int64_t outputs() const = 0;
+  virtual std::int64_t inputs() const = 0;
+};
+
+/// Where a weight matrix comes from; read row by row, so that no float32 copy of the whole is ever needed.
+struct LinearSource {
+  std::int64_t outputs = 0;
+  std::int64_t inputs = 0;
+  /// Writes row `row`'s `inputs` values. May be called from any thread.
+  std::function<void(std::int64_t row, std::span<float> values)> read_row;
+  std::span<const float> bias = {};  ///< [outputs], or empty
+};
+
+enum class Activation { kNone, kGelu };  ///< GELU with erf, as Whisper was trained
+
+/// output = activation(norm(input) W^T + bias) + residual
+struct LinearArgs {
+  ConstRows input;
+  const LayerNorm* norm = nullptr;
+  const PackedLinear* weights = nullptr;
+  Activation activation = Activation::kNone;
+  /// [rows, outputs], stride as given; may be the output itself. Absent: null.
+  const float* residual = nullptr;
+  std::int64_t residual_stride = 0;
+  OutputRows output;
+};
+
+/// x = x + W_down gelu(W_up norm(x)), in place.
+struct MlpArgs {
+  float* rows = nullptr;  ///< [num_rows, d], contiguous
+  std::int64_t num_rows = 0;
+  LayerNorm norm;
+  const PackedLinear* up = nullptr;
+  const PackedLinear* down = nullptr;
+};
+
+/// A stretch of consecutive rows that attend to each other.
+struct AttentionWindow {
+  std::int64_t first_row = 0;
+  std::int64_t num_rows = 0;
+};
+
+/// Softmax(Q K^T / 8) V within each window, not causal: the encoder's attention.
+/// `qkv` is stored head by head: 3 * num_heads blocks of [total_rows, 64] (all heads' queries, then keys, then
+/// values). `output` is [total_rows, num_heads * 64], contiguous; rows outside of every window are left alone.
+struct EncoderAttentionArgs {
+  const float* qkv = nullptr;
+  std::int64_t total_rows = 0;
+  int num_heads = 0;
+  std::span<const AttentionWindow> windows;
+  float* output = nullptr;
+};
+
+/// Rows of one sequence attending to stored keys and values, all heads.
+struct CachedAttention {
+  std::int64_t first_row = 0;     ///< the sequence's first row in `queries` and `output`
+  std::int64_t num_rows = 0;
+  const void* keys = nullptr;     ///< [num_heads][head_stride / 64, 64] of the storage type
+  const void* values = nullptr;
+  std::int64_t head_stride = 0;   ///< elements from one head to the next
+  std::int64_t num_keys = 0;      ///< that the first row attends to
+  bool causal = false;            ///< each further row attends to one more
+};
+
+/// Softmax(q K^T / 8) V for several sequences: the decoder's attention, to itself and to the audio.
+struct CachedAttentionArgs {
+  ConstRows queries;  ///< [rows, num_heads * 64]
+  int num_heads = 0;
+  StorageType storage = StorageType::kFloat32;
+  std::span<const CachedAttention> sequences;
+  float* output = nullptr;  ///< [rows, num_heads * 64], contiguous
+};
+
+/// weights = softmax(q K^T / 8) of one head: what attention weighs its values with.
+struct AttentionWeightsArgs {
+  ConstRows queries;           ///< [rows, 64]
+  const void* keys = nullptr;  ///< [num_keys, 64] of the storage type
+  StorageType storage = StorageType::kFloat32;
+  std::int64_t num_keys = 0;
+  float* weights = nullptr;    ///< [rows, num_keys], contiguous
+};
+
+/// Copies new keys and values of one row to its place in a sequence's cache.
+struct AppendArgs {
+  const float* row = nullptr;     ///< [num_heads * 64]
+  void* cache = nullptr;          ///< the place of head 0's vector
+  std::int64_t head_stride = 0;   ///< elements from one head to the next
+  int num_heads = 0;
+  StorageType storage = StorageType::kFloat32;
+};
+
+/// Operations on one device. They run in the order in which they are called; what they write can be read by the next
+/// operation at once, and by the host after synchronize(). On the CPU every call returns when it is done; a device
+/// with its own queue only enqueues. Pointers in arguments are device memory from allocate() unless said otherwise.
+///
+/// Preconditions (sizes, strides) are the caller's duty; operations can't fail on valid arguments. Results of a row do
+/// not depend, in any bit, on the number of rows or on the other rows. One thread at a time.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;
+
+  /// Zeroed device memory, aligned to 64 bytes, freed with the backend's Buffer. Error: kOutOfMemory.
+  class Buffer {
+   public:
+    virtual ~Buffer() = default;
+    void* data() const { return data_; }
+    template <typename T>
+    T* as() const { return static_cast<T*>(data_); }
+
+   protected:
+    explicit Buffer(void* data) : data_(data) {}
+
+   private:
+    void* data_;
+  };
+  virtual Result<std::unique_ptr<Buffer>> allocate(std::size_t bytes) = 0;
+  virtual void upload(void* device, const void* host, std::size_t bytes) = 0;
+  virtual void download(void* host, const void* device, std::size_t bytes) = 0;
+  virtual void synchronize() = 0;
+
+  /// Converts and packs a weight matrix.
+  /// Errors: kNotSupported (type on this machine), kOutOfMemory, kInvalidArgument (a value that is not finite).
+  virtual Result<std::unique_ptr<PackedLinear>> pack(const LinearSource& source, ComputeType type) = 0;
+
+  virtual void linear(const LinearArgs& args) = 0;
+  virtual void mlp(const MlpArgs& args) = 0;
+  virtual void layer_norm(ConstRows input, const LayerNorm& norm, float* output) = 0;  ///< output contiguous
+  virtual void encoder_attention(const EncoderAttentionArgs& args) = 0;
+  virtual void append(std::span<const AppendArgs> rows) = 0;
+  virtual void cached_attention(const CachedAttentionArgs& args) = 0;
+  virtual void attention_weights(std::span<const AttentionWeightsArgs> heads) = 0;
+};
+
+}  // namespace stenod::compute

@@ -1,0 +1,336 @@
+#include "compute/cpu/cpu_backend.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "compute/cpu/kernels.h"
+#include "compute/cpu/product.h"
+
+namespace stenod::compute::cpu {
+namespace {
+
+constexpr std::int64_t kMaxKeys = 1504;
+
+class CpuBuffer final : public Backend::Buffer {
+ public:
+  explicit CpuBuffer(void* data) : Buffer(data) {}
+  CpuBuffer(const CpuBuffer&) = delete;
+  CpuBuffer& operator=(const CpuBuffer&) = delete;
+  ~CpuBuffer() override { std::free(data()); }
+
+  static std::unique_ptr<CpuBuffer> allocate(std::size_t bytes) {
+    const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + 63) / 64 * 64;
+    void* data = std::aligned_alloc(64, rounded);
+    if (data == nullptr) return nullptr;
+    std::memset(data, 0, rounded);
+    return std::make_unique<CpuBuffer>(data);
+  }
+};
+
+std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+const PackedMatrix& packed(const PackedLinear* weights) { return *static_cast<const PackedMatrix*>(weights); }
+
+}  // namespace
+
+/// What one thread works in, planned when weights are packed.
+struct CpuBackend::Scratch {
+  std::unique_ptr<CpuBuffer> block;       ///< [64, widest input] in the products' input type
+  std::unique_ptr<CpuBuffer> sums;        ///< [64, widest panel]
+  std::unique_ptr<CpuBuffer> row;         ///< one normalised row
+  std::unique_ptr<CpuBuffer> hidden;      ///< [64, widest output] of mlp()
+  std::unique_ptr<CpuBuffer> attention;   ///< attend_block()'s scratch, or scores of attend_cached()
+  QuantisedRow row_quantisation[kBlockRows];
+  std::size_t block_bytes = 0, sums_bytes = 0, row_bytes = 0, hidden_bytes = 0;
+
+  static bool grow(std::unique_ptr<CpuBuffer>& buffer, std::size_t& bytes, std::size_t wanted) {
+    if (wanted <= bytes) return true;
+    buffer = CpuBuffer::allocate(wanted);
+    bytes = buffer != nullptr ? wanted : 0;
+    return buffer != nullptr;
+  }
+};
+
+int default_num_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+Result<std::unique_ptr<CpuBackend>> CpuBackend::create(int num_threads, Isa max_isa) {
+  if (num_threads < 1 || num_threads > 256) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{} threads, expected 1 to 256", num_threads), "threads"};
+  }
+  STENOD_ASSIGN_OR_RETURN(const Isa isa, limit_isa(max_isa));
+  std::unique_ptr<CpuBackend> backend(new CpuBackend(num_threads, isa));
+  for (int thread = 0; thread < num_threads; ++thread) {
+    auto scratch = std::make_unique<Scratch>();
+    const std::size_t floats = std::max<std::size_t>(kAttentionScratchFloats, kMaxKeys + 16);
+    scratch->attention = CpuBuffer::allocate(floats * sizeof(float));
+    if (scratch->attention == nullptr) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    backend->scratch_.push_back(std::move(scratch));
+  }
+  return backend;
+}
+
+CpuBackend::CpuBackend(int num_threads, Isa isa)
+    : isa_(isa), max_quantised_(isa >= Isa::kAvx512Vnni ? 255 : 127), team_(num_threads) {}
+
+CpuBackend::~CpuBackend() = default;
+
+std::string CpuBackend::name() const { return fmt::format("cpu ({}, {} threads)", isa_name(isa_), num_threads()); }
+
+Result<std::unique_ptr<Backend::Buffer>> CpuBackend::allocate(std::size_t bytes) {
+  std::unique_ptr<Buffer> buffer = CpuBuffer::allocate(bytes);
+  if (buffer == nullptr) return Error{ErrorCode::kOutOfMemory, fmt::format("no memory for {} bytes", bytes)};
+  return buffer;
+}
+
+void CpuBackend::upload(void* device, const void* host, std::size_t bytes) { std::memcpy(device, host, bytes); }
+void CpuBackend::download(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
+
+Result<std::unique_ptr<PackedLinear>> CpuBackend::pack(const LinearSource& source, ComputeType type) {
+  if (type == ComputeType::kBFloat16 && isa_ < Isa::kAvx512Bf16) {
+    return Error{ErrorCode::kNotSupported,
+                 fmt::format("bf16 needs AVX-512 BF16 or AMX; this processor is used as {}", isa_name(isa_)),
+                 "compute_type"};
+  }
+  STENOD_ASSIGN_OR_RETURN(auto matrix, PackedMatrix::create(source, type, num_threads()));
+  const auto block_rows = static_cast<std::size_t>(kBlockRows);
+  const std::size_t hidden = static_cast<std::size_t>(std::max(source.inputs, source.outputs)) * sizeof(float);
+  for (const auto& scratch : scratch_) {
+    const bool grown =
+        Scratch::grow(scratch->block, scratch->block_bytes,
+                      block_rows * static_cast<std::size_t>(matrix->input_row_bytes())) &&
+        Scratch::grow(scratch->sums, scratch->sums_bytes,
+                      block_rows * static_cast<std::size_t>(matrix->panel_width()) * sizeof(float)) &&
+        Scratch::grow(scratch->row, scratch->row_bytes, static_cast<std::size_t>(source.inputs) * sizeof(float));
+    if (!grown) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    // Only multi-layer perceptrons keep a block of outputs; the vocabulary's width is never one of theirs.
+    if (source.outputs > 8 * source.inputs) continue;
+    if (!Scratch::grow(scratch->hidden, scratch->hidden_bytes, block_rows * hidden)) {
+      return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    }
+  }
+  if (source.outputs <= 8 * source.inputs && source.outputs > hidden_columns_) {
+    hidden_columns_ = source.outputs;
+    const auto rows = 2 * static_cast<std::size_t>(num_threads()) * block_rows;
+    hidden_ = CpuBuffer::allocate(rows * static_cast<std::size_t>(hidden_columns_) * sizeof(float));
+    if (hidden_ == nullptr) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+  }
+  return std::unique_ptr<PackedLinear>(std::move(matrix));
+}
+
+void CpuBackend::prepare_block(ConstRows rows, const LayerNorm* norm, const PackedMatrix& weights,
+                               Scratch& scratch) const {
+  const auto columns = static_cast<std::size_t>(rows.columns);
+  assert(rows.columns == weights.inputs() && rows.rows <= kBlockRows);
+  auto* const block = scratch.block->as<std::byte>();
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    std::span<const float> values(rows.data + r * rows.stride, columns);
+    std::byte* const to = block + r * weights.input_row_bytes();
+    if (norm != nullptr) {
+      auto* const normalised = scratch.row->as<float>();
+      layer_norm_row(values, *norm, normalised);
+      values = {normalised, columns};
+    }
+    switch (weights.type()) {
+      case ComputeType::kInt8:
+        scratch.row_quantisation[r] = quantise_row(values, max_quantised_, reinterpret_cast<std::uint8_t*>(to));
+        break;
+      case ComputeType::kBFloat16:
+        convert_to_bfloat16(values, reinterpret_cast<std::uint16_t*>(to));
+        break;
+      case ComputeType::kFloat32:
+        std::memcpy(to, values.data(), values.size_bytes());
+        break;
+    }
+  }
+}
+
+void CpuBackend::multiply_block(const LinearArgs& args, std::int64_t first_row, int num_rows, int first_panel,
+                                int last_panel, Scratch& scratch, int thread) const {
+  const PackedMatrix& weights = packed(args.weights);
+  const int width = weights.panel_width();
+  for (int panel = first_panel; panel < last_panel; ++panel) {
+    weights.multiply(scratch.block->data(), num_rows, panel, scratch.sums->data(), thread);
+    const std::int64_t first_column = static_cast<std::int64_t>(panel) * width;
+    ProductEnd end;
+    end.rows = num_rows;
+    end.columns = static_cast<int>(std::min<std::int64_t>(width, weights.outputs() - first_column));
+    end.sums = scratch.sums->data();
+    end.sums_stride = width;
+    if (weights.type() == ComputeType::kInt8) {
+      end.row_quantisation = scratch.row_quantisation;
+      end.scales = weights.scales().data() + first_column;
+      end.column_sums = weights.column_sums().data() + first_column;
+    }
+    if (!weights.bias().empty()) end.bias = weights.bias().data() + first_column;
+    end.activation = args.activation;
+    if (args.residual != nullptr) {
+      end.residual = args.residual + first_row * args.residual_stride + first_column;
+      end.residual_stride = args.residual_stride;
+    }
+    end.output = args.output;
+    end.first_row = first_row;
+    end.first_column = first_column;
+    finish_product(end);
+  }
+}
+
+void CpuBackend::linear(const LinearArgs& args) {
+  const PackedMatrix& weights = packed(args.weights);
+  const std::int64_t num_blocks = ceil_divide(args.input.rows, kBlockRows);
+  if (num_blocks == 0) return;
+  // Few blocks of rows are shared out by panels too; each task then prepares its block again, which is cheap.
+  const auto num_groups = static_cast<int>(
+      std::clamp<std::int64_t>(ceil_divide(4 * num_threads(), num_blocks), 1, weights.num_panels()));
+  team_.run(static_cast<int>(num_blocks) * num_groups, [&](int task, int thread) {
+    Scratch& scratch = *scratch_[static_cast<std::size_t>(thread)];
+    const std::int64_t first_row = static_cast<std::int64_t>(task / num_groups) * kBlockRows;
+    const int group = task % num_groups;
+    ConstRows rows = args.input;
+    rows.data += first_row * rows.stride;
+    rows.rows = std::min<std::int64_t>(kBlockRows, args.input.rows - first_row);
+    prepare_block(rows, args.norm, weights, scratch);
+    multiply_block(args, first_row, static_cast<int>(rows.rows), group * weights.num_panels() / num_groups,
+                   (group + 1) * weights.num_panels() / num_groups, scratch, thread);
+  });
+}
+
+void CpuBackend::mlp_block(const MlpArgs& args, std::int64_t first_row, Scratch& scratch, int thread) const {
+  const PackedMatrix& up = packed(args.up);
+  const PackedMatrix& down = packed(args.down);
+  float* const rows = args.rows + first_row * up.inputs();
+  const auto num_rows = static_cast<int>(std::min<std::int64_t>(kBlockRows, args.num_rows - first_row));
+
+  LinearArgs first;
+  first.weights = args.up;
+  first.activation = Activation::kGelu;
+  first.output = {scratch.hidden->data(), StorageType::kFloat32, up.outputs(), 64};
+  prepare_block({rows, num_rows, up.inputs(), up.inputs()}, &args.norm, up, scratch);
+  multiply_block(first, 0, num_rows, 0, up.num_panels(), scratch, thread);
+
+  LinearArgs second;
+  second.weights = args.down;
+  second.residual = rows;
+  second.residual_stride = up.inputs();
+  second.output = {rows, StorageType::kFloat32, up.inputs(), 64};
+  prepare_block({scratch.hidden->as<float>(), num_rows, down.inputs(), down.inputs()}, nullptr, down, scratch);
+  multiply_block(second, 0, num_rows, 0, down.num_panels(), scratch, thread);
+}
+
+void CpuBackend::mlp(const MlpArgs& args) {
+  const std::int64_t d = args.up->inputs();
+  const std::int64_t num_blocks = ceil_divide(args.num_rows, kBlockRows);
+  if (num_blocks > 2 * num_threads()) {
+    team_.run(static_cast<int>(num_blocks), [&](int task, int thread) {
+      mlp_block(args, static_cast<std::int64_t>(task) * kBlockRows, *scratch_[static_cast<std::size_t>(thread)], thread);
+    });
+    return;
+  }
+  const std::int64_t hidden = args.up->outputs();
+  LinearArgs up;
+  up.input = {args.rows, args.num_rows, d, d};
+  up.norm = &args.norm;
+  up.weights = args.up;
+  up.activation = Activation::kGelu;
+  up.output = {hidden_->data(), StorageType::kFloat32, hidden, 64};
+  linear(up);
+  LinearArgs down;
+  down.input = {hidden_->as<float>(), args.num_rows, hidden, hidden};
+  down.weights = args.down;
+  down.residual = args.rows;
+  down.residual_stride = d;
+  down.output = {args.rows, StorageType::kFloat32, d, 64};
+  linear(down);
+}
+
+void CpuBackend::layer_norm(ConstRows input, const LayerNorm& norm, float* output) {
+  team_.run(static_cast<int>(ceil_divide(input.rows, kBlockRows)), [&](int task, int) {
+    const std::int64_t first = static_cast<std::int64_t>(task) * kBlockRows;
+    for (std::int64_t r = first; r < std::min(first + kBlockRows, input.rows); ++r) {
+      layer_norm_row({input.data + r * input.stride, static_cast<std::size_t>(input.columns)}, norm,
+                     output + r * input.columns);
+    }
+  });
+}
+
+void CpuBackend::encoder_attention(const EncoderAttentionArgs& args) {
+  const std::int64_t width = static_cast<std::int64_t>(args.num_heads) * kHeadSize;
+  std::int64_t num_tasks = 0;
+  for (const AttentionWindow& window : args.windows) num_tasks += ceil_divide(window.num_rows, kQueryBlock) * args.num_heads;
+  team_.run(static_cast<int>(num_tasks), [&](int task, int thread) {
+    // Tasks go window by window, head by head, so that neighbours share keys and values in the cache.
+    std::int64_t rest = task;
+    const AttentionWindow* window = args.windows.data();
+    while (rest >= ceil_divide(window->num_rows, kQueryBlock) * args.num_heads) {
+      rest -= ceil_divide(window->num_rows, kQueryBlock) * args.num_heads;
+      ++window;
+    }
+    const std::int64_t blocks = ceil_divide(window->num_rows, kQueryBlock);
+    const std::int64_t head = rest / blocks;
+    const std::int64_t first_query = rest % blocks * kQueryBlock;
+    const auto rows_of = [&](std::int64_t which) {
+      return args.qkv + ((which * args.num_heads + head) * args.total_rows + window->first_row) * kHeadSize;
+    };
+    AttentionBlock block;
+    block.queries = rows_of(0) + first_query * kHeadSize;
+    block.num_queries = static_cast<int>(std::min<std::int64_t>(kQueryBlock, window->num_rows - first_query));
+    block.keys = rows_of(1);
+    block.values = rows_of(2);
+    block.num_keys = window->num_rows;
+    block.output = args.output + (window->first_row + first_query) * width + head * kHeadSize;
+    block.output_stride = width;
+    attend_block(block, scratch_[static_cast<std::size_t>(thread)]->attention->as<float>());
+  });
+}
+
+void CpuBackend::append(std::span<const AppendArgs> rows) {
+  for (const AppendArgs& row : rows) {
+    auto* const cache = static_cast<std::byte*>(row.cache);
+    for (int head = 0; head < row.num_heads; ++head) {
+      store_row(row.row + head * kHeadSize, kHeadSize, row.storage,
+                cache + head * row.head_stride * storage_bytes(row.storage));
+    }
+  }
+}
+
+void CpuBackend::cached_attention(const CachedAttentionArgs& args) {
+  const std::int64_t width = static_cast<std::int64_t>(args.num_heads) * kHeadSize;
+  const auto num_tasks = static_cast<int>(args.sequences.size()) * args.num_heads;
+  team_.run(num_tasks, [&](int task, int thread) {
+    const CachedAttention& sequence = args.sequences[static_cast<std::size_t>(task / args.num_heads)];
+    const std::int64_t head = task % args.num_heads;
+    const std::int64_t offset = head * sequence.head_stride * storage_bytes(args.storage);
+    auto* const scores = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
+    for (std::int64_t r = 0; r < sequence.num_rows; ++r) {
+      const std::int64_t row = sequence.first_row + r;
+      attend_cached(args.queries.data + row * args.queries.stride + head * kHeadSize,
+                    static_cast<const std::byte*>(sequence.keys) + offset,
+                    static_cast<const std::byte*>(sequence.values) + offset, args.storage,
+                    sequence.num_keys + (sequence.causal ? r : 0), scores, args.output + row * width + head * kHeadSize);
+    }
+  });
+}
+
+void CpuBackend::attention_weights(std::span<const AttentionWeightsArgs> heads) {
+  team_.run(static_cast<int>(heads.size()), [&](int task, int thread) {
+    const AttentionWeightsArgs& head = heads[static_cast<std::size_t>(task)];
+    auto* const scores = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
+    for (std::int64_t r = 0; r < head.queries.rows; ++r) {
+      cpu::attention_weights(head.queries.data + r * head.queries.stride, head.keys, head.storage, head.num_keys,
+                             scores);
+      std::memcpy(head.weights + r * head.num_keys, scores, static_cast<std::size_t>(head.num_keys) * sizeof(float));
+    }
+  });
+}
+
+}  // namespace stenod::compute::cpu

@@ -1,0 +1,503 @@
+#include "compute/cpu/kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compute/cpu/kernels.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "compute/cpu/simd_math.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace stenod::compute::cpu::HWY_NAMESPACE {
+
+using F = hn::ScalableTag<float>;
+using I = hn::RebindToSigned<F>;
+using H = hn::Rebind<hwy::float16_t, F>;
+using VF = hn::Vec<F>;
+
+/// Loads N floats from either storage type.
+HWY_INLINE VF load(const float* p) { return hn::LoadU(F(), p); }
+HWY_INLINE VF load(const hwy::float16_t* p) { return hn::PromoteTo(F(), hn::LoadU(H(), p)); }
+HWY_INLINE void store(VF v, float* p) { hn::StoreU(v, F(), p); }
+HWY_INLINE void store(VF v, hwy::float16_t* p) { hn::StoreU(hn::DemoteTo(H(), v), H(), p); }
+
+/// Calls step(i) for whole vectors of a row and tail(i) for single elements after them.
+template <class Step, class Tail>
+HWY_INLINE void for_row(std::size_t count, const Step& step, const Tail& tail) {
+  const std::size_t lanes = hn::Lanes(F());
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) step(i);
+  for (; i < count; ++i) tail(i);
+}
+
+QuantisedRow QuantiseRow(const float* x, std::size_t count, int max_q, std::uint8_t* q) {
+  const F d;
+  VF low = hn::Zero(d), high = hn::Zero(d);
+  float low_tail = 0, high_tail = 0;
+  for_row(
+      count,
+      [&](std::size_t i) {
+        const VF v = hn::LoadU(d, x + i);
+        low = hn::Min(low, v);
+        high = hn::Max(high, v);
+      },
+      [&](std::size_t i) {
+        low_tail = std::min(low_tail, x[i]);
+        high_tail = std::max(high_tail, x[i]);
+      });
+  const float minimum = std::min(low_tail, hn::GetLane(hn::MinOfLanes(d, low)));
+  const float maximum = std::max(high_tail, hn::GetLane(hn::MaxOfLanes(d, high)));
+  const float range = maximum - minimum;
+  const auto top = static_cast<float>(max_q);
+  // A range too small to divide by, infinite or not a number: all zero.
+  const bool usable = range > 1e-30f && range < std::numeric_limits<float>::max();
+  const float inverse = usable ? top / range : 0.0f;
+  const float zero = usable ? std::nearbyint(-minimum * inverse) : 0.0f;
+  const VF vector_inverse = hn::Set(d, inverse), vector_zero = hn::Set(d, zero), vector_top = hn::Set(d, top);
+  const hn::Rebind<std::uint8_t, F> bytes;
+  for_row(
+      count,
+      [&](std::size_t i) {
+        const VF scaled = hn::Add(hn::Round(hn::Mul(hn::LoadU(d, x + i), vector_inverse)), vector_zero);
+        const VF clamped = hn::Min(hn::Max(scaled, hn::Zero(d)), vector_top);
+        hn::StoreU(hn::DemoteTo(bytes, hn::ConvertTo(I(), clamped)), bytes, q + i);
+      },
+      [&](std::size_t i) {
+        const float scaled = std::nearbyint(x[i] * inverse) + zero;
+        q[i] = static_cast<std::uint8_t>(scaled > 0 ? std::min(scaled, top) : 0.0f);
+      });
+  return {usable ? range / top : 0.0f, static_cast<std::int32_t>(zero)};
+}
+
+QuantisedWeightRow QuantiseWeightRow(const float* x, std::size_t count, std::int8_t* q) {
+  const F d;
+  VF largest = hn::Zero(d);
+  VF finite = hn::Zero(d);  // x * 0 is 0, or not a number
+  float largest_tail = 0, finite_tail = 0;
+  for_row(
+      count,
+      [&](std::size_t i) {
+        const VF v = hn::LoadU(d, x + i);
+        largest = hn::Max(largest, hn::Abs(v));
+        finite = hn::MulAdd(v, hn::Zero(d), finite);
+      },
+      [&](std::size_t i) {
+        largest_tail = std::max(largest_tail, std::abs(x[i]));
+        finite_tail += x[i] * 0.0f;
+      });
+  const float maximum = std::max(largest_tail, hn::GetLane(hn::MaxOfLanes(d, largest)));
+  const float check = finite_tail + hn::GetLane(hn::SumOfLanes(d, finite));
+  if (check != 0.0f || maximum > std::numeric_limits<float>::max()) {
+    return {std::numeric_limits<float>::quiet_NaN(), 0};
+  }
+  const float inverse = maximum > 1e-30f ? 127.0f / maximum : 0.0f;
+  const VF vector_inverse = hn::Set(d, inverse);
+  const hn::Rebind<std::int8_t, F> bytes;
+  auto sum = hn::Zero(I());
+  std::int32_t sum_tail = 0;
+  for_row(
+      count,
+      [&](std::size_t i) {
+        const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), vector_inverse));
+        sum = hn::Add(sum, rounded);
+        hn::StoreU(hn::DemoteTo(bytes, rounded), bytes, q + i);
+      },
+      [&](std::size_t i) {
+        q[i] = static_cast<std::int8_t>(std::nearbyint(x[i] * inverse));
+        sum_tail += q[i];
+      });
+  return {maximum > 1e-30f ? maximum / 127.0f : 0.0f, sum_tail + hn::GetLane(hn::SumOfLanes(I(), sum))};
+}
+
+void LayerNormRow(const float* x, std::size_t count, const float* gamma, const float* beta, float* out) {
+  const F d;
+  VF sum = hn::Zero(d);
+  float sum_tail = 0;
+  for_row(
+      count, [&](std::size_t i) { sum = hn::Add(sum, hn::LoadU(d, x + i)); },
+      [&](std::size_t i) { sum_tail += x[i]; });
+  const float mean = (hn::GetLane(hn::SumOfLanes(d, sum)) + sum_tail) / static_cast<float>(count);
+  const VF vector_mean = hn::Set(d, mean);
+  VF squares = hn::Zero(d);
+  float squares_tail = 0;
+  for_row(
+      count,
+      [&](std::size_t i) {
+        const VF centred = hn::Sub(hn::LoadU(d, x + i), vector_mean);
+        squares = hn::MulAdd(centred, centred, squares);
+      },
+      [&](std::size_t i) { squares_tail += (x[i] - mean) * (x[i] - mean); });
+  const float variance = (hn::GetLane(hn::SumOfLanes(d, squares)) + squares_tail) / static_cast<float>(count);
+  const float inverse = 1.0f / std::sqrt(variance + 1e-5f);
+  const VF vector_inverse = hn::Set(d, inverse);
+  for_row(
+      count,
+      [&](std::size_t i) {
+        const VF centred = hn::Sub(hn::LoadU(d, x + i), vector_mean);
+        const VF scaled = hn::Mul(hn::Mul(centred, vector_inverse), hn::LoadU(d, gamma + i));
+        hn::StoreU(hn::Add(scaled, hn::LoadU(d, beta + i)), d, out + i);
+      },
+      [&](std::size_t i) { out[i] = (x[i] - mean) * inverse * gamma[i] + beta[i]; });
+}
+
+void ConvertToBfloat16(const float* x, std::size_t count, std::uint16_t* out) {
+  const F d;
+  const hn::RebindToUnsigned<F> du;
+  const hn::Rebind<std::uint16_t, F> halves;
+  for_row(
+      count,
+      [&](std::size_t i) {
+        const auto bits = hn::BitCast(du, hn::LoadU(d, x + i));
+        const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+        const auto rounded = hn::Add(bits, hn::Add(hn::Set(du, 0x7fffu), even));
+        hn::StoreU(hn::TruncateTo(halves, hn::ShiftRight<16>(rounded)), halves, out + i);
+      },
+      [&](std::size_t i) { out[i] = float_to_bfloat16(x[i]); });
+}
+
+void ConvertFromHalf(const std::uint16_t* x, std::size_t count, float* out) {
+  for_row(
+      count,
+      [&](std::size_t i) { hn::StoreU(load(reinterpret_cast<const hwy::float16_t*>(x + i)), F(), out + i); },
+      [&](std::size_t i) { out[i] = half_to_float(x[i]); });
+}
+
+void StoreRow(const float* x, std::size_t count, StorageType storage, void* out) {
+  if (storage == StorageType::kFloat32) {
+    std::memcpy(out, x, count * sizeof(float));
+    return;
+  }
+  auto* halves = static_cast<hwy::float16_t*>(out);
+  for_row(
+      count, [&](std::size_t i) { store(hn::LoadU(F(), x + i), halves + i); },
+      [&](std::size_t i) { reinterpret_cast<std::uint16_t*>(out)[i] = float_to_half(x[i]); });
+}
+
+/// `kQuantised`: int32 sums of 8-bit products. Whole vectors only; the caller cuts at blocks of 64 columns.
+template <bool kQuantised, bool kGelu, typename T>
+HWY_INLINE void finish_vector(const ProductEnd& end, int row, int column, T* out) {
+  const F d;
+  VF v;
+  if constexpr (kQuantised) {
+    const I di;
+    const QuantisedRow& quantisation = end.row_quantisation[row];
+    const auto sums = hn::LoadU(di, static_cast<const std::int32_t*>(end.sums) + row * end.sums_stride + column);
+    const auto shift = hn::Mul(hn::Set(di, quantisation.zero_point), hn::LoadU(di, end.column_sums + column));
+    v = hn::Mul(hn::ConvertTo(d, hn::Sub(sums, shift)),
+                hn::Mul(hn::Set(d, quantisation.scale), hn::LoadU(d, end.scales + column)));
+  } else {
+    v = hn::LoadU(d, static_cast<const float*>(end.sums) + row * end.sums_stride + column);
+  }
+  if (end.bias != nullptr) v = hn::Add(v, hn::LoadU(d, end.bias + column));
+  if constexpr (kGelu) v = gelu(d, v);
+  if (end.residual != nullptr) v = hn::Add(v, hn::LoadU(d, end.residual + row * end.residual_stride + column));
+  store(v, out);
+}
+
+template <bool kQuantised, bool kGelu, typename T>
+void finish_rows(const ProductEnd& end) {
+  const auto lanes = static_cast<int>(hn::Lanes(F()));
+  for (int row = 0; row < end.rows; ++row) {
+    T* const out_row = static_cast<T*>(end.output.data) + (end.first_row + row) * end.output.row_stride;
+    for (int block = 0; block < end.columns; block += 64) {
+      const std::int64_t column = end.first_column + block;
+      T* const out = out_row + column / 64 * end.output.block_stride + column % 64;
+      const int width = std::min(64, end.columns - block);
+      int i = 0;
+      for (; i + lanes <= width; i += lanes) finish_vector<kQuantised, kGelu>(end, row, block + i, out + i);
+      if (i == width) continue;
+      // The rest of a row whose length is no multiple of the vector's: sums, scales and bias have room, the output and
+      // the residual may not.
+      HWY_ALIGN T rest[HWY_MAX_BYTES / sizeof(float)];
+      ProductEnd without_residual = end;
+      without_residual.residual = nullptr;
+      finish_vector<kQuantised, kGelu>(without_residual, row, block + i, rest);
+      for (int k = 0; i + k < width; ++k) {
+        if constexpr (sizeof(T) == sizeof(float)) {
+          const float* residual = end.residual;
+          out[i + k] = rest[k] + (residual != nullptr ? residual[row * end.residual_stride + block + i + k] : 0.0f);
+        } else {
+          out[i + k] = rest[k];
+        }
+      }
+    }
+  }
+}
+
+template <bool kQuantised, bool kGelu>
+void finish_typed(const ProductEnd& end) {
+  if (end.output.type == StorageType::kFloat32) {
+    finish_rows<kQuantised, kGelu, float>(end);
+  } else {
+    finish_rows<kQuantised, kGelu, hwy::float16_t>(end);
+  }
+}
+
+void FinishProduct(const ProductEnd& end) {
+  const bool quantised = end.scales != nullptr;
+  const bool with_gelu = end.activation == Activation::kGelu;
+  if (quantised && with_gelu) return finish_typed<true, true>(end);
+  if (quantised) return finish_typed<true, false>(end);
+  if (with_gelu) return finish_typed<false, true>(end);
+  return finish_typed<false, false>(end);
+}
+
+/// c[r][0, 64) (+)= sum over k < depth of a[r * a_row + k * a_depth] * b[k][0, 64), for kRows rows r. b and c are
+/// [.., kQueryBlock]. Both products of attention are this one: keys times queries, and values times weights.
+template <int kRows, bool kAccumulate>
+HWY_INLINE void accumulate_rows(const float* HWY_RESTRICT a, std::size_t a_row, std::size_t a_depth,
+                                const float* HWY_RESTRICT b, std::size_t depth, float* HWY_RESTRICT c) {
+  const F d;
+  constexpr std::size_t kVectors = HWY_MAX_BYTES >= 64 ? 4 : 2;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t column = 0; column < kQueryBlock; column += kVectors * lanes) {
+    VF sums[kRows][kVectors];
+    for (int r = 0; r < kRows; ++r) {
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        sums[r][v] = kAccumulate ? hn::Load(d, c + static_cast<std::size_t>(r) * kQueryBlock + column + v * lanes)
+                                 : hn::Zero(d);
+      }
+    }
+    for (std::size_t k = 0; k < depth; ++k) {
+      VF columns[kVectors];
+      for (std::size_t v = 0; v < kVectors; ++v) columns[v] = hn::Load(d, b + k * kQueryBlock + column + v * lanes);
+      for (int r = 0; r < kRows; ++r) {
+        const VF factor = hn::Set(d, a[static_cast<std::size_t>(r) * a_row + k * a_depth]);
+        for (std::size_t v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(factor, columns[v], sums[r][v]);
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        hn::Store(sums[r][v], d, c + static_cast<std::size_t>(r) * kQueryBlock + column + v * lanes);
+      }
+    }
+  }
+}
+
+/// Queries lie in the lanes, so that the soft-max needs no sums across lanes and keys and values are read as they lie.
+void AttendBlock(const AttentionBlock& block, float* scratch) {
+  const F d;
+  const std::size_t lanes = hn::Lanes(d);
+  float* const queries = scratch;                             // [64 dimensions, queries]
+  float* const weighted = queries + kHeadSize * kQueryBlock;  // [64 dimensions, queries]: weights times values
+  float* const scores = weighted + kHeadSize * kQueryBlock;   // [keys, queries]
+  float* const largest = scores + kKeyBlock * kQueryBlock;    // [queries]
+  float* const total = largest + kQueryBlock;                 // [queries]
+
+  std::memset(queries, 0, kHeadSize * kQueryBlock * sizeof(float));
+  for (int q = 0; q < block.num_queries; ++q) {
+    for (int i = 0; i < kHeadSize; ++i) queries[i * kQueryBlock + q] = block.queries[q * kHeadSize + i] * 0.125f;
+  }
+  std::memset(weighted, 0, kHeadSize * kQueryBlock * sizeof(float));
+  std::fill_n(largest, kQueryBlock, -1e30f);
+  std::fill_n(total, kQueryBlock, 0.0f);
+
+  for (std::int64_t first = 0; first < block.num_keys; first += kKeyBlock) {
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(kKeyBlock, block.num_keys - first));
+    const float* const keys = block.keys + first * kHeadSize;
+    const float* const values = block.values + first * kHeadSize;
+    std::size_t key = 0;
+    for (; key + 4 <= count; key += 4) {
+      accumulate_rows<4, false>(keys + key * kHeadSize, kHeadSize, 1, queries, kHeadSize, scores + key * kQueryBlock);
+    }
+    for (; key < count; ++key) {
+      accumulate_rows<1, false>(keys + key * kHeadSize, kHeadSize, 1, queries, kHeadSize, scores + key * kQueryBlock);
+    }
+    for (std::size_t q = 0; q < kQueryBlock; q += lanes) {
+      const VF before = hn::Load(d, largest + q);
+      VF highest = before;
+      for (std::size_t k = 0; k < count; ++k) highest = hn::Max(highest, hn::Load(d, scores + k * kQueryBlock + q));
+      VF sum0 = hn::Zero(d), sum1 = hn::Zero(d);
+      std::size_t k = 0;
+      for (; k + 2 <= count; k += 2) {
+        float* const pair = scores + k * kQueryBlock + q;
+        const VF e0 = exp_fast(d, hn::Sub(hn::Load(d, pair), highest));
+        const VF e1 = exp_fast(d, hn::Sub(hn::Load(d, pair + kQueryBlock), highest));
+        hn::Store(e0, d, pair);
+        hn::Store(e1, d, pair + kQueryBlock);
+        sum0 = hn::Add(sum0, e0);
+        sum1 = hn::Add(sum1, e1);
+      }
+      if (k < count) {
+        const VF e = exp_fast(d, hn::Sub(hn::Load(d, scores + k * kQueryBlock + q), highest));
+        hn::Store(e, d, scores + k * kQueryBlock + q);
+        sum0 = hn::Add(sum0, e);
+      }
+      const VF shrink = exp_fast(d, hn::Sub(before, highest));
+      hn::Store(highest, d, largest + q);
+      hn::Store(hn::MulAdd(hn::Load(d, total + q), shrink, hn::Add(sum0, sum1)), d, total + q);
+      if (first == 0) continue;
+      for (std::size_t i = 0; i < kHeadSize; ++i) {
+        float* const p = weighted + i * kQueryBlock + q;
+        hn::Store(hn::Mul(hn::Load(d, p), shrink), d, p);
+      }
+    }
+    for (std::size_t i = 0; i < kHeadSize; i += 4) {
+      accumulate_rows<4, true>(values + i, 1, kHeadSize, scores, count, weighted + i * kQueryBlock);
+    }
+  }
+  for (std::size_t q = 0; q < kQueryBlock; q += lanes) {
+    hn::Store(hn::Div(hn::Set(d, 1.0f), hn::Load(d, total + q)), d, total + q);
+  }
+  for (int q = 0; q < block.num_queries; ++q) {
+    float* const out = block.output + q * block.output_stride;
+    for (int i = 0; i < kHeadSize; ++i) out[i] = weighted[i * kQueryBlock + q] * total[q];
+  }
+}
+
+/// weights[k] = e^(query . key_k / 8 - maximum); returns their sum.
+template <typename T>
+HWY_INLINE float score_keys(const float* query, const T* keys, std::size_t num_keys, float* weights) {
+  const F d;
+  constexpr std::size_t kVectors = kHeadSize / hn::MaxLanes(F());
+  const std::size_t lanes = hn::Lanes(d);
+  VF q[kVectors];
+  for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
+    q[v] = hn::Mul(hn::LoadU(d, query + v * lanes), hn::Set(d, 0.125f));
+  }
+  VF largest = hn::Set(d, -1e30f);
+  for (std::size_t k = 0; k < num_keys; ++k) {
+    const T* const key = keys + k * kHeadSize;
+    VF sum0 = hn::Mul(q[0], load(key)), sum1 = hn::Zero(d);
+    for (std::size_t v = 1; v * lanes < kHeadSize; v += 2) {
+      sum1 = hn::MulAdd(q[v], load(key + v * lanes), sum1);
+      if ((v + 1) * lanes < kHeadSize) sum0 = hn::MulAdd(q[v + 1], load(key + (v + 1) * lanes), sum0);
+    }
+    const VF dot = hn::SumOfLanes(d, hn::Add(sum0, sum1));
+    weights[k] = hn::GetLane(dot);
+    largest = hn::Max(largest, dot);
+  }
+  // Whole vectors, the last one filled up with weights of zero.
+  for (std::size_t k = num_keys; k % lanes != 0; ++k) weights[k] = -1e30f;
+  VF sum = hn::Zero(d);
+  for (std::size_t k = 0; k < num_keys; k += lanes) {
+    const VF e = exp_fast(d, hn::Sub(hn::LoadU(d, weights + k), largest));
+    hn::StoreU(e, d, weights + k);
+    sum = hn::Add(sum, e);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+template <typename T>
+void attend_stored(const float* query, const T* keys, const T* values, std::size_t num_keys, float* scores,
+                   float* output) {
+  const F d;
+  constexpr std::size_t kVectors = kHeadSize / hn::MaxLanes(F());
+  const std::size_t lanes = hn::Lanes(d);
+  const float total = score_keys(query, keys, num_keys, scores);
+  VF even[kVectors], odd[kVectors];
+  for (std::size_t v = 0; v * lanes < kHeadSize; ++v) even[v] = odd[v] = hn::Zero(d);
+  std::size_t k = 0;
+  for (; k + 2 <= num_keys; k += 2) {
+    const VF w0 = hn::Set(d, scores[k]), w1 = hn::Set(d, scores[k + 1]);
+    const T* const value = values + k * kHeadSize;
+    for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
+      even[v] = hn::MulAdd(w0, load(value + v * lanes), even[v]);
+      odd[v] = hn::MulAdd(w1, load(value + kHeadSize + v * lanes), odd[v]);
+    }
+  }
+  if (k < num_keys) {
+    const VF w = hn::Set(d, scores[k]);
+    for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
+      even[v] = hn::MulAdd(w, load(values + k * kHeadSize + v * lanes), even[v]);
+    }
+  }
+  const VF inverse = hn::Set(d, 1.0f / total);
+  for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
+    hn::StoreU(hn::Mul(hn::Add(even[v], odd[v]), inverse), d, output + v * lanes);
+  }
+}
+
+void AttendCached(const float* query, const void* keys, const void* values, StorageType storage, std::size_t num_keys,
+                  float* scores, float* output) {
+  if (storage == StorageType::kFloat32) {
+    attend_stored(query, static_cast<const float*>(keys), static_cast<const float*>(values), num_keys, scores, output);
+  } else {
+    attend_stored(query, static_cast<const hwy::float16_t*>(keys), static_cast<const hwy::float16_t*>(values),
+                  num_keys, scores, output);
+  }
+}
+
+void AttentionWeights(const float* query, const void* keys, StorageType storage, std::size_t num_keys,
+                      float* weights) {
+  const float total = storage == StorageType::kFloat32
+                          ? score_keys(query, static_cast<const float*>(keys), num_keys, weights)
+                          : score_keys(query, static_cast<const hwy::float16_t*>(keys), num_keys, weights);
+  const float inverse = 1.0f / total;
+  for (std::size_t k = 0; k < num_keys; ++k) weights[k] *= inverse;
+}
+
+const char* KernelsTarget() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace stenod::compute::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace stenod::compute {
+namespace cpu {
+
+HWY_EXPORT(QuantiseRow);
+HWY_EXPORT(QuantiseWeightRow);
+HWY_EXPORT(LayerNormRow);
+HWY_EXPORT(ConvertToBfloat16);
+HWY_EXPORT(ConvertFromHalf);
+HWY_EXPORT(StoreRow);
+HWY_EXPORT(FinishProduct);
+HWY_EXPORT(AttendBlock);
+HWY_EXPORT(AttendCached);
+HWY_EXPORT(AttentionWeights);
+HWY_EXPORT(KernelsTarget);
+
+QuantisedRow quantise_row(std::span<const float> values, int max_q, std::uint8_t* q) {
+  return HWY_DYNAMIC_DISPATCH(QuantiseRow)(values.data(), values.size(), max_q, q);
+}
+
+QuantisedWeightRow quantise_weight_row(std::span<const float> values, std::int8_t* q) {
+  return HWY_DYNAMIC_DISPATCH(QuantiseWeightRow)(values.data(), values.size(), q);
+}
+
+void layer_norm_row(std::span<const float> values, const LayerNorm& norm, float* out) {
+  HWY_DYNAMIC_DISPATCH(LayerNormRow)(values.data(), values.size(), norm.gamma, norm.beta, out);
+}
+
+void convert_to_bfloat16(std::span<const float> values, std::uint16_t* out) {
+  HWY_DYNAMIC_DISPATCH(ConvertToBfloat16)(values.data(), values.size(), out);
+}
+
+void convert_from_half(std::span<const std::uint16_t> values, float* out) {
+  HWY_DYNAMIC_DISPATCH(ConvertFromHalf)(values.data(), values.size(), out);
+}
+
+void store_row(const float* values, std::int64_t count, StorageType storage, void* out) {
+  HWY_DYNAMIC_DISPATCH(StoreRow)(values, static_cast<std::size_t>(count), storage, out);
+}
+
+void finish_product(const ProductEnd& end) { HWY_DYNAMIC_DISPATCH(FinishProduct)(end); }
+
+void attend_block(const AttentionBlock& block, float* scratch) { HWY_DYNAMIC_DISPATCH(AttendBlock)(block, scratch); }
+
+void attend_cached(const float* query, const void* keys, const void* values, StorageType storage,
+                   std::int64_t num_keys, float* scores, float* output) {
+  HWY_DYNAMIC_DISPATCH(AttendCached)
+  (query, keys, values, storage, static_cast<std::size_t>(num_keys), scores, output);
+}
+
+void attention_weights(const float* query, const void* keys, StorageType storage, std::int64_t num_keys,
+                       float* weights) {
+  HWY_DYNAMIC_DISPATCH(AttentionWeights)(query, keys, storage, static_cast<std::size_t>(num_keys), weights);
+}
+
+const char* kernels_target() { return HWY_DYNAMIC_DISPATCH(KernelsTarget)(); }
+
+}  // namespace cpu
+
+void halves_to_floats(std::span<const std::uint16_t> halves, std::span<float> floats) {
+  cpu::convert_from_half(halves, floats.data());
+}
+
+}  // namespace stenod::compute
+#endif  // HWY_ONCE

@@ -1,0 +1,222 @@
+#include "compute/cpu/product.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "compute/cpu/kernels.h"
+
+namespace stenod::compute::cpu {
+namespace {
+
+constexpr std::int64_t kMaxPanelWidth = 512;
+// Row counts that kernels are made for. int8 sums are exact, so any will do; float sums depend on how oneDNN blocks
+// them, and agree from these on (product_test.cc holds every instruction set to it).
+constexpr std::array kInt8Rows = {1, 2, 4, 8, 16, 32, 48, kBlockRows};
+constexpr std::array kFloat32Rows = {4, 8, 16, 32, 48, kBlockRows};
+constexpr std::array kBFloat16Rows = {16, 32, 48, kBlockRows};
+
+std::span<const int> row_classes(ComputeType type) {
+  switch (type) {
+    case ComputeType::kInt8:
+      return kInt8Rows;
+    case ComputeType::kBFloat16:
+      return kBFloat16Rows;
+    case ComputeType::kFloat32:
+      break;
+  }
+  return kFloat32Rows;
+}
+
+dnnl::engine& cpu_engine() {
+  static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+/// Streams of a CPU engine hold no state, but are not meant to be shared.
+dnnl_stream_t thread_stream() {
+  thread_local dnnl::stream stream(cpu_engine());
+  return stream.get();
+}
+
+struct FreeDeleter {
+  void operator()(void* p) const { std::free(p); }
+};
+using AlignedBytes = std::unique_ptr<std::byte, FreeDeleter>;
+
+AlignedBytes allocate_aligned(std::size_t bytes) {
+  void* p = std::aligned_alloc(64, (std::max<std::size_t>(bytes, 1) + 63) / 64 * 64);
+  if (p == nullptr) throw std::bad_alloc();
+  return AlignedBytes(static_cast<std::byte*>(p));
+}
+
+struct Types {
+  dnnl::memory::data_type input, weight, product;
+};
+
+Types types_of(ComputeType type) {
+  using Type = dnnl::memory::data_type;
+  switch (type) {
+    case ComputeType::kInt8:
+      return {Type::u8, Type::s8, Type::s32};
+    case ComputeType::kBFloat16:
+      return {Type::bf16, Type::bf16, Type::f32};
+    case ComputeType::kFloat32:
+      break;
+  }
+  return {Type::f32, Type::f32, Type::f32};
+}
+
+dnnl::memory::desc plain(std::int64_t rows, std::int64_t columns, dnnl::memory::data_type type) {
+  return {{rows, columns}, type, dnnl::memory::format_tag::ab};
+}
+
+dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inputs, std::int64_t width, const Types& types,
+                                      const dnnl::memory::desc& weights) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return {{plain(rows, inputs, types.input), weights, plain(rows, width, types.product)}, attributes, cpu_engine()};
+}
+
+}  // namespace
+
+struct PackedMatrix::Panel {
+  AlignedBytes bytes;
+  dnnl::memory memory;
+};
+
+struct PackedMatrix::Kernel {
+  int rows = 0;
+  dnnl::matmul primitive;
+  /// Memory objects are mere handles, but stateful: one set a thread.
+  struct PerThread {
+    dnnl::memory input, product, scratchpad;
+    AlignedBytes scratchpad_bytes;
+  };
+  mutable std::vector<PerThread> threads;
+};
+
+PackedMatrix::PackedMatrix() = default;
+PackedMatrix::~PackedMatrix() = default;
+
+Result<std::unique_ptr<PackedMatrix>> PackedMatrix::create(const LinearSource& source, ComputeType type,
+                                                           int num_threads) {
+  try {
+    std::unique_ptr<PackedMatrix> matrix(new PackedMatrix());
+    matrix->outputs_ = source.outputs;
+    matrix->inputs_ = source.inputs;
+    matrix->type_ = type;
+    matrix->element_bytes_ = type == ComputeType::kInt8 ? 1 : type == ComputeType::kBFloat16 ? 2 : 4;
+    matrix->num_threads_ = num_threads;
+    const std::int64_t per_thread = (source.outputs + num_threads - 1) / num_threads;
+    matrix->panel_width_ = static_cast<int>(std::min(kMaxPanelWidth, (per_thread + 63) / 64 * 64));
+    const std::int64_t width = matrix->panel_width_;
+    const std::int64_t num_panels = (source.outputs + width - 1) / width;
+
+    const Types types = types_of(type);
+    const auto any = dnnl::memory::desc({source.inputs, width}, types.weight, dnnl::memory::format_tag::any);
+    const dnnl::memory::desc packed = describe(kBlockRows, source.inputs, width, types, any).weights_desc();
+
+    for (const int rows : row_classes(type)) {
+      const auto description = describe(rows, source.inputs, width, types, packed);
+      auto kernel = std::make_unique<Kernel>();
+      kernel->rows = rows;
+      kernel->primitive = dnnl::matmul(description);
+      for (int thread = 0; thread < num_threads; ++thread) {
+        Kernel::PerThread& per = kernel->threads.emplace_back();
+        per.scratchpad_bytes = allocate_aligned(description.scratchpad_desc().get_size());
+        per.input = dnnl::memory(description.src_desc(), cpu_engine(), nullptr);
+        per.product = dnnl::memory(description.dst_desc(), cpu_engine(), nullptr);
+        per.scratchpad = dnnl::memory(description.scratchpad_desc(), cpu_engine(), per.scratchpad_bytes.get());
+      }
+      matrix->kernels_.push_back(std::move(kernel));
+    }
+
+    const bool int8 = type == ComputeType::kInt8;
+    if (int8) {
+      matrix->scales_.assign(static_cast<std::size_t>(num_panels * width), 0.0f);
+      matrix->column_sums_.assign(static_cast<std::size_t>(num_panels * width), 0);
+    }
+    matrix->bias_.assign(source.bias.begin(), source.bias.end());
+    if (!source.bias.empty()) matrix->bias_.resize(static_cast<std::size_t>(num_panels * width), 0.0f);
+
+    // A panel as it comes: [width, inputs] row by row, which is the plain transposed form of what is multiplied with.
+    const dnnl::memory::desc unpacked({source.inputs, width}, types.weight, dnnl::memory::format_tag::ba);
+    const AlignedBytes rows = allocate_aligned(unpacked.get_size());
+    const dnnl::reorder reorder(dnnl::reorder::primitive_desc(cpu_engine(), unpacked, cpu_engine(), packed));
+    dnnl::stream stream(cpu_engine());
+    dnnl::memory unpacked_memory(unpacked, cpu_engine(), rows.get());
+    std::vector<float> values(static_cast<std::size_t>(source.inputs));
+    for (std::int64_t panel_index = 0; panel_index < num_panels; ++panel_index) {
+      std::memset(rows.get(), 0, unpacked.get_size());
+      for (std::int64_t i = 0; i < width; ++i) {
+        const std::int64_t output = panel_index * width + i;
+        if (output >= source.outputs) break;
+        source.read_row(output, values);
+        std::byte* to = rows.get() + i * matrix->input_row_bytes();
+        if (int8) {
+          const QuantisedWeightRow row = quantise_weight_row(values, reinterpret_cast<std::int8_t*>(to));
+          matrix->scales_[static_cast<std::size_t>(output)] = row.scale;
+          matrix->column_sums_[static_cast<std::size_t>(output)] = row.sum;
+          if (!std::isfinite(row.scale)) {
+            return Error{ErrorCode::kInvalidArgument, fmt::format("row {} holds a value that is not finite", output)};
+          }
+        } else if (type == ComputeType::kBFloat16) {
+          convert_to_bfloat16(values, reinterpret_cast<std::uint16_t*>(to));
+        } else {
+          std::memcpy(to, values.data(), values.size() * sizeof(float));
+        }
+      }
+      auto panel = std::make_unique<Panel>();
+      panel->bytes = allocate_aligned(packed.get_size());
+      panel->memory = dnnl::memory(packed, cpu_engine(), panel->bytes.get());
+      reorder.execute(stream, unpacked_memory, panel->memory);
+      matrix->panels_.push_back(std::move(panel));
+    }
+    return matrix;
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) return Error{ErrorCode::kOutOfMemory, "no memory for weights"};
+    return Error{ErrorCode::kNotSupported,
+                 fmt::format("{} products are not available on this processor ({})", compute_type_name(type),
+                             error.what()),
+                 "compute_type"};
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kOutOfMemory, "no memory for weights"};
+  }
+}
+
+const PackedMatrix::Kernel& PackedMatrix::kernel(int rows) const {
+  assert(rows >= 1 && rows <= kBlockRows);
+  for (const auto& kernel : kernels_) {
+    if (kernel->rows >= rows) return *kernel;
+  }
+  return *kernels_.back();
+}
+
+int PackedMatrix::padded_rows(int rows) const { return kernel(rows).rows; }
+
+void PackedMatrix::multiply(const void* block, int rows, int panel, void* product, int thread) const {
+  const Kernel& chosen = kernel(rows);
+  Kernel::PerThread& per = chosen.threads[static_cast<std::size_t>(thread)];
+  dnnl_memory_set_data_handle(per.input.get(), const_cast<void*>(block));
+  dnnl_memory_set_data_handle(per.product.get(), product);
+  const std::array arguments = {
+      dnnl_exec_arg_t{DNNL_ARG_SRC, per.input.get()},
+      dnnl_exec_arg_t{DNNL_ARG_WEIGHTS, panels_[static_cast<std::size_t>(panel)]->memory.get()},
+      dnnl_exec_arg_t{DNNL_ARG_DST, per.product.get()},
+      dnnl_exec_arg_t{DNNL_ARG_SCRATCHPAD, per.scratchpad.get()},
+  };
+  [[maybe_unused]] const dnnl_status_t status = dnnl_primitive_execute(
+      chosen.primitive.get(), thread_stream(), static_cast<int>(arguments.size()), arguments.data());
+  assert(status == dnnl_success);
+}
+
+}  // namespace stenod::compute::cpu
