@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cassert>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -17,20 +17,24 @@ namespace {
 
 constexpr std::int64_t kMaxKeys = 1504;
 
+/// Pages straight from the kernel: zeroed, and taken only when first touched, so that slots that only ever see short
+/// windows cost little.
 class CpuBuffer final : public Backend::Buffer {
  public:
-  explicit CpuBuffer(void* data) : Buffer(data) {}
+  CpuBuffer(void* data, std::size_t bytes) : Buffer(data), bytes_(bytes) {}
   CpuBuffer(const CpuBuffer&) = delete;
   CpuBuffer& operator=(const CpuBuffer&) = delete;
-  ~CpuBuffer() override { std::free(data()); }
+  ~CpuBuffer() override { munmap(data(), bytes_); }
 
   static std::unique_ptr<CpuBuffer> allocate(std::size_t bytes) {
-    const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + 63) / 64 * 64;
-    void* data = std::aligned_alloc(64, rounded);
-    if (data == nullptr) return nullptr;
-    std::memset(data, 0, rounded);
-    return std::make_unique<CpuBuffer>(data);
+    bytes = std::max<std::size_t>(bytes, 1);
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) return nullptr;
+    return std::make_unique<CpuBuffer>(data, bytes);
   }
+
+ private:
+  std::size_t bytes_;
 };
 
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

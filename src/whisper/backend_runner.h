@@ -1,0 +1,92 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "compute/backend.h"
+#include "whisper/packed_model.h"
+#include "whisper/runner.h"
+
+namespace stenod::whisper {
+
+/// Runner on a compute backend: the encoder and the decoder's step as sequences of its operations.
+///
+/// Whisper's architecture is that of "Robust Speech Recognition via Large-Scale Weak Supervision" (arXiv 2212.04356):
+/// a pre-norm transformer encoder behind two convolutions, and a pre-norm decoder with cross-attention.
+class BackendRunner final : public Runner {
+ public:
+  /// Packs the weights and plans all memory. Errors: those of PackedModel::load, kInvalidArgument (limits),
+  /// kOutOfMemory.
+  static Result<std::unique_ptr<BackendRunner>> create(std::unique_ptr<compute::Backend> backend,
+                                                       models::WhisperWeights weights, compute::ComputeType type,
+                                                       const RunnerLimits& limits);
+
+  const models::WhisperDims& dims() const override { return model_.weights.dims; }
+  const RunnerLimits& limits() const override { return limits_; }
+  int num_alignment_heads() const override { return static_cast<int>(model_.weights.generation.alignment_heads.size()); }
+
+  Status encode(std::span<const EncodeWindow> windows) override;
+  Status step(std::span<const StepRow> rows) override;
+  std::span<float> logits(int row_index) override;
+  Status alignment_weights(int slot, int first_position, int num_positions, int num_frames,
+                           std::span<float> out) override;
+
+  /// The last group's encoder output, [frames, d_model] of its windows one after another, copied to the host. For
+  /// comparisons with other implementations.
+  std::vector<float> encoder_output() const;
+
+  const compute::Backend& backend() const { return *backend_; }
+
+ private:
+  using Buffer = std::unique_ptr<compute::Backend::Buffer>;
+
+  /// Rows of one slot in a step.
+  struct Sequence {
+    int slot;
+    int first_row;
+    int num_rows;
+    int first_position;
+  };
+
+  BackendRunner(std::unique_ptr<compute::Backend> backend, const RunnerLimits& limits)
+      : backend_(std::move(backend)), limits_(limits) {}
+
+  Status plan_memory();
+  void embed_windows(std::span<const EncodeWindow> windows);
+  void encode_layers(std::int64_t total_frames);
+  Status check_step(std::span<const StepRow> rows);
+  void self_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows);
+  void cross_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows);
+  void compute_logits(std::span<const StepRow> rows);
+
+  // Where one slot's vectors of one layer start, in bytes. Keys of all heads, then values of all heads; each head
+  // [positions, 64].
+  std::byte* cross_cache(int slot, int layer, int value) const;
+  std::byte* self_cache(int slot, int layer, int value) const;
+  float* alignment_queries(int slot, int head) const;  ///< [max_text_positions, 64]
+
+  std::unique_ptr<compute::Backend> backend_;
+  RunnerLimits limits_;
+  PackedModel model_;
+  compute::StorageType storage_ = compute::StorageType::kFloat16;
+
+  // Per slot.
+  Buffer cross_cache_, self_cache_, alignment_queries_;
+  std::vector<int> slot_frames_;     ///< encoder frames held; 0: never encoded
+  std::vector<int> slot_positions_;  ///< decoder positions written
+
+  // The encoder's work space. `frames_` and `convolved_` have a row of zeros before and after each window.
+  Buffer frames_, convolved_, encoder_rows_, encoder_qkv_, encoder_mixed_;
+  std::vector<compute::AttentionWindow> encoder_windows_;
+  std::int64_t encoded_frames_ = 0;
+
+  // A decoder step's work space.
+  Buffer rows_, qkv_, mixed_, query_, selected_, logits_;
+  std::vector<float> embedding_, position_;
+  std::vector<Sequence> sequences_;
+  std::vector<compute::CachedAttention> attention_;
+  std::vector<compute::AppendArgs> appends_;
+  std::vector<int> logits_index_;  ///< per row of the last step; -1: not asked for
+};
+
+}  // namespace stenod::whisper
