@@ -1,0 +1,300 @@
+#include "audio/decoder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdarg>
+#include <mutex>
+#include <string_view>
+#include <utility>
+
+#include "audio/input.h"
+#include "audio/resampler.h"
+#include "base/log.h"
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/dict.h>
+#include <libavutil/log.h>
+}
+
+namespace stenod::audio {
+namespace {
+
+/// A decoder may give at most this many samples at once; more is a lying header.
+constexpr int kMaxFrameSamples = 1 << 20;
+
+/// Formats that hold no audio themselves but say where it is. Opening is barred anyway (see open_format()); this is for
+/// the message.
+constexpr std::array<std::string_view, 8> kPlaylistFormats = {
+    "concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"};
+
+struct FreeFormat {
+  void operator()(AVFormatContext* format) const { avformat_close_input(&format); }
+};
+struct FreeCodec {
+  void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
+};
+struct FreePacket {
+  void operator()(AVPacket* packet) const { av_packet_free(&packet); }
+};
+struct FreeFrame {
+  void operator()(AVFrame* frame) const { av_frame_free(&frame); }
+};
+
+void log_from_ffmpeg(void*, int, const char* format, va_list arguments) {
+  if (!log::should_log(spdlog::level::debug)) return;
+  std::array<char, 512> text;
+  std::vsnprintf(text.data(), text.size(), format, arguments);
+  std::string line(text.data());
+  // The text quotes the file, which must not be able to write escape sequences to a terminal.
+  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  log::debug("ffmpeg: {}", line);
+}
+
+std::string ffmpeg_message(int status) {
+  std::array<char, AV_ERROR_MAX_STRING_SIZE> text = {};
+  av_strerror(status, text.data(), text.size());
+  return text.data();
+}
+
+}  // namespace
+
+class Decoder::Impl {
+ public:
+  Impl(std::unique_ptr<Input> input, DecoderOptions options) : input_(std::move(input)), options_(std::move(options)) {}
+
+  Status start();
+  Result<std::size_t> read(ChannelSamples& samples);
+
+  int num_channels() const { return num_channels_; }
+  std::optional<double> estimated_duration_s() const;
+  std::int64_t num_skipped_packets() const { return num_skipped_packets_; }
+
+ private:
+  Status open_format();
+  Status open_codec();
+  Status decode(ChannelSamples& samples);
+  Status feed_packet();
+  Error error(ErrorCode code, std::string_view what) const;
+  /// `code`, unless FFmpeg failed because of something else: cancelled, an unreadable disk, no memory.
+  Error ffmpeg_error(int status, ErrorCode code, std::string_view what) const;
+
+  std::unique_ptr<Input> input_;
+  DecoderOptions options_;
+  std::unique_ptr<AVFormatContext, FreeFormat> format_;
+  std::unique_ptr<AVCodecContext, FreeCodec> codec_;
+  std::unique_ptr<AVPacket, FreePacket> packet_;
+  std::unique_ptr<AVFrame, FreeFrame> frame_;
+  std::unique_ptr<Resampler> resampler_;
+  AVStream* stream_ = nullptr;
+  int num_channels_ = 1;
+  std::int64_t num_samples_ = 0;
+  std::int64_t num_skipped_packets_ = 0;
+  bool draining_ = false;  ///< the decoder has got all packets
+  bool at_end_ = false;
+  std::optional<Error> failure_;
+};
+
+Error Decoder::Impl::error(ErrorCode code, std::string_view what) const {
+  return {code, fmt::format("{}: {}", input_->name(), what), input_->name()};
+}
+
+Error Decoder::Impl::ffmpeg_error(int status, ErrorCode code, std::string_view what) const {
+  if (Status input = input_->status(); !input) return std::move(input).error();
+  if (status == AVERROR(ENOMEM)) return error(ErrorCode::kOutOfMemory, "not enough memory to decode the audio");
+  return error(code, fmt::format("{} ({})", what, ffmpeg_message(status)));
+}
+
+Status Decoder::Impl::start() {
+  static std::once_flag log_once;
+  std::call_once(log_once, [] { av_log_set_callback(&log_from_ffmpeg); });
+  STENOD_RETURN_IF_ERROR(input_->status());
+  STENOD_RETURN_IF_ERROR(open_format());
+  STENOD_RETURN_IF_ERROR(open_codec());
+  packet_.reset(av_packet_alloc());
+  frame_.reset(av_frame_alloc());
+  if (!packet_ || !frame_) return error(ErrorCode::kOutOfMemory, "not enough memory to decode the audio");
+  resampler_ = std::make_unique<Resampler>(options_.channels, num_channels_, input_->name());
+  return {};
+}
+
+Status Decoder::Impl::open_format() {
+  // FFmpeg gets the bare file name, for formats that are told by their extension alone, never a path or an address.
+  const std::string url = std::filesystem::path(input_->name()).filename().string();
+  const AVInputFormat* input_format = nullptr;
+  int status = av_probe_input_buffer2(input_->context(), &input_format, url.c_str(), nullptr, 0, 0);
+  if (status < 0) {
+    return ffmpeg_error(status, ErrorCode::kAudioUnknownFormat,
+                        "not recognised as audio or video; expected a file such as WAV, FLAC, MP3, M4A, OGG or MP4");
+  }
+  for (const std::string_view name : kPlaylistFormats) {
+    if (name == input_format->name) {
+      return error(ErrorCode::kAudioPlaylist,
+                   fmt::format("this is a playlist ({}), which only refers to other files; give those files themselves",
+                               name));
+    }
+  }
+
+  AVFormatContext* format = avformat_alloc_context();
+  if (format == nullptr) return error(ErrorCode::kOutOfMemory, "not enough memory to open the file");
+  format->pb = input_->context();
+  // Nothing but our own input may be opened: no protocol is called "none", and the callback refuses what doesn't ask.
+  format->io_open = [](AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) { return AVERROR(EACCES); };
+  AVDictionary* options = nullptr;
+  av_dict_set(&options, "protocol_whitelist", "none", 0);
+  status = avformat_open_input(&format, url.c_str(), input_format, &options);  // frees `format` if it fails
+  av_dict_free(&options);
+  if (status < 0) {
+    return ffmpeg_error(status, ErrorCode::kAudioCorrupt,
+                        fmt::format("the file looks like {}, but its header is damaged or cut off", input_format->name));
+  }
+  format_.reset(format);
+  // Pictures need no decoder only to learn their size.
+  for (unsigned i = 0; i < format->nb_streams; ++i) {
+    if (format->streams[i]->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) format->streams[i]->discard = AVDISCARD_ALL;
+  }
+  status = avformat_find_stream_info(format, nullptr);
+  STENOD_RETURN_IF_ERROR(input_->status());
+  if (status < 0) {
+    return ffmpeg_error(status, ErrorCode::kAudioCorrupt,
+                        fmt::format("no track of this {} file can be read", input_format->name));
+  }
+  return {};
+}
+
+Status Decoder::Impl::open_codec() {
+  for (unsigned i = 0; i < format_->nb_streams; ++i) {
+    AVStream* stream = format_->streams[i];
+    if (stream_ == nullptr && stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) {
+      stream_ = stream;
+    } else {
+      stream->discard = AVDISCARD_ALL;
+    }
+  }
+  if (stream_ == nullptr) {
+    return error(ErrorCode::kAudioNoStream,
+                 fmt::format("this {} file has no audio track, expected at least one", format_->iformat->name));
+  }
+  const AVCodecParameters& parameters = *stream_->codecpar;
+  const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
+  if (codec == nullptr) {
+    return error(ErrorCode::kAudioUnsupportedCodec,
+                 fmt::format("there is no decoder for the audio track's coding ({}, tag 0x{:08x}); convert the file to "
+                             "WAV or FLAC first",
+                             avcodec_get_name(parameters.codec_id), parameters.codec_tag));
+  }
+  STENOD_RETURN_IF_ERROR(check_parameters(parameters.sample_rate, parameters.ch_layout.nb_channels, input_->name()));
+  if (options_.channels == ChannelMode::kSplit) num_channels_ = parameters.ch_layout.nb_channels;
+
+  codec_.reset(avcodec_alloc_context3(codec));
+  if (!codec_) return error(ErrorCode::kOutOfMemory, "not enough memory to decode the audio");
+  int status = avcodec_parameters_to_context(codec_.get(), &parameters);
+  codec_->pkt_timebase = stream_->time_base;  // without it, encoder delay at the start would not be cut off
+  codec_->max_samples = kMaxFrameSamples;
+  codec_->thread_count = 1;
+  if (status >= 0) status = avcodec_open2(codec_.get(), codec, nullptr);
+  if (status < 0) {
+    return ffmpeg_error(status, ErrorCode::kAudioCorrupt,
+                        fmt::format("the audio track's {} header is damaged", codec->name));
+  }
+  return {};
+}
+
+std::optional<double> Decoder::Impl::estimated_duration_s() const {
+  const AVCodecParameters& parameters = *stream_->codecpar;
+  double duration_s = -1;
+  if (stream_->duration != AV_NOPTS_VALUE) {
+    duration_s = static_cast<double>(stream_->duration) * av_q2d(stream_->time_base);
+  } else if (format_->duration != AV_NOPTS_VALUE) {
+    duration_s = static_cast<double>(format_->duration) / AV_TIME_BASE;
+  }
+  if (!(duration_s > 0)) return std::nullopt;
+  const double bits_per_s = static_cast<double>(av_get_exact_bits_per_sample(parameters.codec_id)) *
+                            parameters.sample_rate * parameters.ch_layout.nb_channels;
+  if (bits_per_s > 0) duration_s = std::min(duration_s, static_cast<double>(input_->size()) * 8 / bits_per_s);
+  return duration_s;
+}
+
+Result<std::size_t> Decoder::Impl::read(ChannelSamples& samples) {
+  samples.resize(static_cast<std::size_t>(num_channels_));
+  for (auto& channel : samples) channel.clear();
+  if (failure_) return *failure_;
+  while (!at_end_ && samples.front().empty()) {
+    if (Status status = decode(samples); !status) {
+      for (auto& channel : samples) channel.clear();
+      failure_ = status.error();
+      return *failure_;
+    }
+  }
+  num_samples_ += static_cast<std::int64_t>(samples.front().size());
+  return samples.front().size();
+}
+
+/// One step: a frame from the decoder, or a packet to it.
+Status Decoder::Impl::decode(ChannelSamples& samples) {
+  const int status = avcodec_receive_frame(codec_.get(), frame_.get());
+  if (status == 0) {
+    Status converted = resampler_->convert(*frame_, samples);
+    av_frame_unref(frame_.get());
+    return converted;
+  }
+  if (status == AVERROR(ENOMEM)) return ffmpeg_error(status, ErrorCode::kOutOfMemory, "");
+  if (status != AVERROR(EAGAIN) && status != AVERROR_EOF) ++num_skipped_packets_;
+  if (!draining_) return feed_packet();
+  at_end_ = true;
+  STENOD_RETURN_IF_ERROR(resampler_->flush(samples));
+  if (num_samples_ == 0 && samples.front().empty() && num_skipped_packets_ > 0) {
+    return error(ErrorCode::kAudioCorrupt,
+                 fmt::format("none of the audio track's {} packets can be decoded", num_skipped_packets_));
+  }
+  return {};
+}
+
+Status Decoder::Impl::feed_packet() {
+  STENOD_RETURN_IF_ERROR(input_->status());
+  int status = av_read_frame(format_.get(), packet_.get());
+  STENOD_RETURN_IF_ERROR(input_->status());
+  if (status == AVERROR(ENOMEM)) return ffmpeg_error(status, ErrorCode::kOutOfMemory, "");
+  if (status < 0) {
+    // Damage that the container can't be read beyond ends the audio here, as a cut-off file does.
+    if (status != AVERROR_EOF) ++num_skipped_packets_;
+    draining_ = true;
+    avcodec_send_packet(codec_.get(), nullptr);
+    return {};
+  }
+  if (packet_->stream_index == stream_->index) {
+    status = avcodec_send_packet(codec_.get(), packet_.get());
+    if (status < 0 && status != AVERROR_EOF) ++num_skipped_packets_;
+  }
+  av_packet_unref(packet_.get());
+  if (status == AVERROR(ENOMEM)) return ffmpeg_error(status, ErrorCode::kOutOfMemory, "");
+  return {};
+}
+
+Decoder::Decoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Decoder::~Decoder() = default;
+
+Result<std::unique_ptr<Decoder>> Decoder::open(const std::filesystem::path& path, DecoderOptions options) {
+  STENOD_ASSIGN_OR_RETURN(auto input, Input::open(path, options.stop));
+  auto impl = std::make_unique<Impl>(std::move(input), std::move(options));
+  STENOD_RETURN_IF_ERROR(impl->start());
+  return std::unique_ptr<Decoder>(new Decoder(std::move(impl)));
+}
+
+Result<std::unique_ptr<Decoder>> Decoder::open_memory(std::span<const std::byte> bytes, const std::string& name,
+                                                      DecoderOptions options) {
+  STENOD_ASSIGN_OR_RETURN(auto input, Input::open_memory(bytes, name, options.stop));
+  auto impl = std::make_unique<Impl>(std::move(input), std::move(options));
+  STENOD_RETURN_IF_ERROR(impl->start());
+  return std::unique_ptr<Decoder>(new Decoder(std::move(impl)));
+}
+
+int Decoder::num_channels() const { return impl_->num_channels(); }
+std::optional<double> Decoder::estimated_duration_s() const { return impl_->estimated_duration_s(); }
+Result<std::size_t> Decoder::read(ChannelSamples& samples) { return impl_->read(samples); }
+std::int64_t Decoder::num_skipped_packets() const { return impl_->num_skipped_packets(); }
+
+}  // namespace stenod::audio
