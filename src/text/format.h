@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "text/segment.h"
+
+namespace stenod::text {
+
+/// Output formats; docs/formats.md describes them.
+enum class Format { kText, kJson, kJsonl, kSrt, kVtt, kTsv };
+
+/// "text", "json", "jsonl", "srt", "vtt", "tsv".
+std::optional<Format> parse_format(std::string_view name);
+/// Of output files, without dot: the format's name, "txt" for text.
+std::string_view file_extension(Format format);
+
+/// What is written about one input file.
+struct FileTranscript {
+  std::string file;  ///< as the user named it
+  Transcript transcript;
+  double wall_s = 0;  ///< how long it took
+};
+
+/// One whole output, ending in a newline (empty for a text without segments). Always valid UTF-8, whatever the texts
+/// hold; times that are negative or no numbers become 0, an end before its start becomes the start.
+std::string format_transcript(Format format, const FileTranscript& result);
+
+/// A failed file: the object {"file", "error"} in JSON formats, nothing in others, which have no place for it.
+std::string format_error(Format format, std::string_view file, const Error& error);
+
+/// The same as format_transcript() piece by piece, as segments get ready: begin(), then segment() in order, then
+/// finish(). All pieces of a JSON format come from finish(); the others need no finish(). Owned by one thread.
+class TranscriptWriter {
+ public:
+  explicit TranscriptWriter(Format format) : format_(format) {}
+
+  std::string begin() const;
+  std::string segment(const Segment& segment);
+  /// `result.transcript.segments` holds all segments, those that were written too.
+  std::string finish(const FileTranscript& result) const;
+
+ private:
+  Format format_;
+  int num_cues_ = 0;
+};
+
+}  // namespace stenod::text

@@ -1,0 +1,303 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "text/testing/mini_vocabulary.h"
+#include "text/tokenizer.h"
+
+namespace stenod::text {
+namespace {
+
+using testing::MiniVocabulary;
+
+/// The code of the error, and that the message names the file; "ok" for none.
+std::string code_of(const Result<Tokenizer>& result) {
+  if (result) return "ok";
+  if (result.error().code != ErrorCode::kInvalidArgument) {
+    EXPECT_EQ(result.error().message.rfind("file.x: ", 0), 0u) << result.error().message;
+    EXPECT_EQ(result.error().param, "file.x");
+  }
+  return std::string(error_name(result.error().code));
+}
+
+std::string load_json(std::string_view contents, int vocab_size = MiniVocabulary().vocab_size()) {
+  return code_of(Tokenizer::from_tokenizer_json(contents, vocab_size, "file.x"));
+}
+std::string load_json(const json::value& value) { return load_json(json::serialize(value)); }
+std::string load_json(const MiniVocabulary& mini) {
+  return load_json(json::serialize(mini.tokenizer_json()), mini.vocab_size());
+}
+
+/// tokenizer.json with one thing changed.
+std::string load_changed(const std::function<void(json::object&)>& change) {
+  json::object root = MiniVocabulary().tokenizer_json();
+  change(root);
+  return load_json(root);
+}
+json::object& vocab(json::object& root) { return root["model"].as_object()["vocab"].as_object(); }
+json::array& added(json::object& root) { return root["added_tokens"].as_array(); }
+
+std::string load_txt(const MiniVocabulary& mini) {
+  return code_of(Tokenizer::from_vocabulary_txt(mini.vocabulary_txt(), mini.vocab_size(), "file.x"));
+}
+
+TEST(TokenizerFiles, AllThreeFormatsGiveTheSame) {
+  const MiniVocabulary mini;
+  EXPECT_EQ(load_json(mini), "ok");
+  for (const auto& tokenizer :
+       {Tokenizer::from_vocabulary_json(mini.vocabulary_json(), mini.vocab_size(), "file.x"),
+        Tokenizer::from_vocabulary_txt(mini.vocabulary_txt(), mini.vocab_size(), "file.x")}) {
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    EXPECT_EQ(tokenizer->special().notimestamps, mini.timestamp_begin() - 1);
+    for (int id = 0; id < mini.vocab_size(); ++id) {
+      ASSERT_EQ(tokenizer->token_bytes(id), mini.tokenizer().token_bytes(id));
+    }
+  }
+}
+
+TEST(TokenizerFiles, TimestampsMayBeThereOrNot) {
+  const MiniVocabulary mini;
+  EXPECT_EQ(load_changed([&](json::object& root) {
+              added(root).push_back({{"id", mini.timestamp_begin() + 1}, {"content", "<|0.02|>"}});
+            }),
+            "ok");
+}
+
+TEST(TokenizerFiles, NospeechHasTwoNames) {
+  MiniVocabulary mini;
+  mini.special[9] = "<|nospeech|>";
+  EXPECT_EQ(load_json(mini), "ok");
+}
+
+TEST(TokenizerFiles, EveryTruncationIsMalformed) {
+  const std::string contents = json::serialize(MiniVocabulary().tokenizer_json());
+  for (std::size_t size = 0; size < contents.size(); ++size) {
+    ASSERT_EQ(load_json(contents.substr(0, size)), "tokenizer_malformed") << size;
+  }
+}
+
+TEST(TokenizerFiles, JsonFaults) {
+  const std::string contents = json::serialize(MiniVocabulary().tokenizer_json());
+  EXPECT_EQ(load_json(contents + "x"), "tokenizer_malformed");
+  EXPECT_EQ(load_json(std::string(100, '[') + std::string(100, ']')), "tokenizer_malformed") << "too deep";
+  EXPECT_EQ(load_json(std::string(1000000, '[')), "tokenizer_malformed") << "too deep";
+  std::string invalid_utf8 = contents;
+  invalid_utf8[invalid_utf8.find("Hello")] = '\xFF';
+  EXPECT_EQ(load_json(invalid_utf8), "tokenizer_malformed");
+}
+
+TEST(TokenizerFiles, WrongTypes) {
+  EXPECT_EQ(load_json(json::array{}), "tokenizer_wrong_type");
+  EXPECT_EQ(load_json(json::value(nullptr)), "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { root["model"] = 1; }), "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { root["model"].as_object()["vocab"] = json::array{}; }),
+            "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = "0"; }), "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = 0.0; }), "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { root["added_tokens"] = json::object{}; }), "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { added(root)[0] = "<|endoftext|>"; }), "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { added(root)[0].as_object()["content"] = 1; }), "tokenizer_wrong_type");
+  EXPECT_EQ(load_changed([](auto& root) { added(root)[0].as_object()["id"] = nullptr; }), "tokenizer_wrong_type");
+}
+
+TEST(TokenizerFiles, MissingFields) {
+  EXPECT_EQ(load_changed([](auto& root) { root.erase("model"); }), "tokenizer_missing_field");
+  EXPECT_EQ(load_changed([](auto& root) { root["model"].as_object().erase("vocab"); }), "tokenizer_missing_field");
+  EXPECT_EQ(load_changed([](auto& root) { root.erase("added_tokens"); }), "tokenizer_missing_field");
+  EXPECT_EQ(load_changed([](auto& root) { added(root)[0].as_object().erase("id"); }), "tokenizer_missing_field");
+  EXPECT_EQ(load_changed([](auto& root) { added(root)[0].as_object().erase("content"); }), "tokenizer_missing_field");
+}
+
+TEST(TokenizerFiles, OtherKindsOfTokenizer) {
+  EXPECT_EQ(load_changed([](auto& root) { root["model"].as_object()["type"] = "Unigram"; }), "tokenizer_unsupported");
+  EXPECT_EQ(load_changed([](auto& root) { root["decoder"].as_object()["type"] = "Metaspace"; }),
+            "tokenizer_unsupported");
+  EXPECT_EQ(load_changed([](auto& root) { root["decoder"].as_object()["type"] = 5; }), "tokenizer_unsupported");
+  EXPECT_EQ(load_changed([](auto& root) { root["decoder"] = nullptr; }), "ok");
+}
+
+TEST(TokenizerFiles, IdsOutOfRange) {
+  const MiniVocabulary mini;
+  EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = -1; }), "tokenizer_id_out_of_range");
+  EXPECT_EQ(load_changed([&](auto& root) { vocab(root)["Hello"] = mini.vocab_size(); }), "tokenizer_id_out_of_range");
+  EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = UINT64_MAX; }), "tokenizer_id_out_of_range");
+  EXPECT_EQ(load_changed([](auto& root) { added(root)[0].as_object()["id"] = 1 << 30; }),
+            "tokenizer_id_out_of_range");
+}
+
+TEST(TokenizerFiles, HugeNumbersAreNoIds) {
+  std::string contents = json::serialize(MiniVocabulary().tokenizer_json());
+  const std::size_t at = contents.find("\"Hello\":0") + 8;
+  for (const char* number : {"99999999999999999999999999", "1e999", "1e2"}) {
+    EXPECT_EQ(load_json(std::string(contents).replace(at, 1, number)), "tokenizer_wrong_type") << number;
+  }
+}
+
+TEST(TokenizerFiles, Duplicates) {
+  EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = 1; }), "tokenizer_duplicate") << "one id, two tokens";
+  EXPECT_EQ(load_changed([](auto& root) { added(root).push_back({{"id", 0}, {"content", "<|en|>"}}); }),
+            "tokenizer_duplicate");
+  MiniVocabulary mini;
+  mini.text[1] = mini.text[0];
+  EXPECT_EQ(load_txt(mini), "tokenizer_duplicate") << "one token, two ids";
+  EXPECT_EQ(load_changed([&](auto& root) {
+              added(root).push_back({{"id", mini.timestamp_begin()}, {"content", "<|endoftext|>"}});
+            }),
+            "tokenizer_duplicate");
+}
+
+TEST(TokenizerFiles, Holes) {
+  EXPECT_EQ(load_changed([](auto& root) { vocab(root).erase("Hello"); }), "tokenizer_hole");
+  EXPECT_EQ(load_changed([](auto& root) { added(root).erase(added(root).begin() + 3); }), "tokenizer_hole")
+      << "a language";
+}
+
+TEST(TokenizerFiles, MissingSpecialTokens) {
+  const MiniVocabulary mini;
+  for (const std::size_t i : {std::size_t{1}, std::size_t{5}, std::size_t{6}, std::size_t{7}, std::size_t{8},
+                              std::size_t{9}, std::size_t{10}}) {
+    EXPECT_EQ(load_changed([&](auto& root) { added(root).erase(added(root).begin() + static_cast<long>(i)); }),
+              "tokenizer_missing_special")
+        << mini.special[i];
+  }
+  EXPECT_EQ(load_changed([](auto& root) {
+              added(root).erase(added(root).begin());
+              vocab(root).erase("<|endoftext|>");
+            }),
+            "tokenizer_missing_special");
+}
+
+TEST(TokenizerFiles, SpecialTokensInAnotherOrder) {
+  for (std::size_t i = 0; i + 1 < MiniVocabulary().special.size(); ++i) {
+    if (i == 2 || i == 3) continue;  // languages may stand in any order
+    MiniVocabulary mini;
+    std::swap(mini.special[i], mini.special[i + 1]);
+    EXPECT_EQ(load_txt(mini), i + 2 == mini.special.size() ? "tokenizer_size_mismatch" : "tokenizer_bad_layout") << i;
+  }
+  MiniVocabulary no_language;
+  no_language.special.erase(no_language.special.begin() + 2, no_language.special.begin() + 5);
+  EXPECT_EQ(load_txt(no_language), "tokenizer_bad_layout");
+  MiniVocabulary no_text;
+  no_text.text.clear();
+  EXPECT_EQ(load_txt(no_text), "tokenizer_bad_layout");
+}
+
+TEST(TokenizerFiles, BadLanguages) {
+  for (const char* bad : {"<|EN|>", "<||>", "<|e n|>", "en", "<|english|>", "<|en"}) {
+    MiniVocabulary mini;
+    mini.special[2] = bad;
+    EXPECT_EQ(load_txt(mini), "tokenizer_bad_layout") << bad;
+  }
+}
+
+TEST(TokenizerFiles, BadTimestamps) {
+  const MiniVocabulary mini;
+  EXPECT_EQ(load_changed([&](auto& root) {
+              added(root).push_back({{"id", mini.timestamp_begin() + 1}, {"content", "<|0.04|>"}});
+            }),
+            "tokenizer_bad_layout");
+}
+
+TEST(TokenizerFiles, CharactersOutsideTheByteAlphabet) {
+  for (const char* bad : {"a b", "あ", "\u0144", "\u007F", "\u00AD", "\n"}) {
+    MiniVocabulary mini;
+    mini.text[0] = bad;
+    EXPECT_EQ(load_json(mini), "tokenizer_bad_character") << bad;
+  }
+  MiniVocabulary invalid_utf8;
+  invalid_utf8.text[0] = "\xC4";
+  EXPECT_EQ(load_txt(invalid_utf8), "tokenizer_bad_character");
+}
+
+TEST(TokenizerFiles, VocabularyOfAnotherSizeThanTheModels) {
+  const MiniVocabulary mini;
+  const std::string contents = json::serialize(mini.tokenizer_json());
+  EXPECT_EQ(load_json(contents, mini.vocab_size() + 1), "tokenizer_size_mismatch");
+  EXPECT_EQ(load_json(contents, mini.vocab_size() - 1), "tokenizer_size_mismatch");
+  EXPECT_EQ(code_of(Tokenizer::from_vocabulary_txt(mini.vocabulary_txt() + "\n", mini.vocab_size(), "file.x")),
+            "tokenizer_size_mismatch");
+  EXPECT_EQ(code_of(Tokenizer::from_vocabulary_txt("", mini.vocab_size(), "file.x")), "tokenizer_size_mismatch");
+  EXPECT_EQ(code_of(Tokenizer::from_vocabulary_json(mini.vocabulary_json(), mini.vocab_size() + 1, "file.x")),
+            "tokenizer_size_mismatch");
+  for (const int size : {-1, 0, Tokenizer::kNumTimestamps, (1 << 20) + 1}) {
+    EXPECT_EQ(load_json(contents, size), "invalid_argument") << size;
+  }
+}
+
+TEST(TokenizerFiles, VocabularyJsonFaults) {
+  const MiniVocabulary mini;
+  const auto load = [&](std::string_view contents) {
+    return code_of(Tokenizer::from_vocabulary_json(contents, mini.vocab_size(), "file.x"));
+  };
+  EXPECT_EQ(load("{}"), "tokenizer_wrong_type");
+  EXPECT_EQ(load("["), "tokenizer_malformed");
+  json::value value = json::parse(mini.vocabulary_json());
+  value.as_array()[3] = 3;
+  EXPECT_EQ(load(json::serialize(value)), "tokenizer_wrong_type");
+}
+
+class TokenizerFolder : public ::testing::Test {
+ protected:
+  TokenizerFolder() { std::filesystem::create_directories(folder_); }
+  ~TokenizerFolder() override { std::filesystem::remove_all(folder_); }
+  void write(const char* name, std::string_view contents) { std::ofstream(folder_ / name) << contents; }
+  std::string load() {
+    const auto result = Tokenizer::load(folder_, mini_.vocab_size());
+    return result ? "ok" : std::string(error_name(result.error().code));
+  }
+
+  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) /
+                                  ("stenod_tokenizer_" + std::to_string(getpid()));
+  MiniVocabulary mini_;
+};
+
+TEST_F(TokenizerFolder, LoadsWhateverIsThere) {
+  EXPECT_EQ(load(), "not_found");
+  write("vocabulary.txt", mini_.vocabulary_txt());
+  EXPECT_EQ(load(), "ok");
+  write("tokenizer.json", json::serialize(mini_.tokenizer_json()));
+  EXPECT_EQ(load(), "ok");
+  write("vocabulary.json", mini_.vocabulary_json());
+  EXPECT_EQ(load(), "ok");
+}
+
+TEST_F(TokenizerFolder, RefusesFilesThatDisagree) {
+  write("tokenizer.json", json::serialize(mini_.tokenizer_json()));
+  MiniVocabulary other = mini_;
+  other.text[0] = "Hullo";
+  write("vocabulary.txt", other.vocabulary_txt());
+  EXPECT_EQ(load(), "tokenizer_files_disagree");
+  other = mini_;
+  std::swap(other.text[0], other.text[1]);
+  std::swap(other.text[2], other.text[3]);
+  write("vocabulary.txt", other.vocabulary_txt());
+  EXPECT_EQ(load(), "tokenizer_files_disagree");
+  // The same bytes with another border between two tokens.
+  other = mini_;
+  other.text[2] = ",.";
+  other.text[3] = "";
+  other.text[12] = "é";
+  MiniVocabulary same_bytes = mini_;
+  same_bytes.text[12] = "é";
+  write("tokenizer.json", json::serialize(same_bytes.tokenizer_json()));
+  write("vocabulary.txt", other.vocabulary_txt());
+  EXPECT_EQ(load(), "tokenizer_files_disagree");
+  other = mini_;
+  std::swap(other.special[2], other.special[3]);
+  write("tokenizer.json", json::serialize(mini_.tokenizer_json()));
+  write("vocabulary.txt", other.vocabulary_txt());
+  EXPECT_EQ(load(), "tokenizer_files_disagree");
+}
+
+TEST_F(TokenizerFolder, RefusesAFileBeyondTheSizeOfAny) {
+  write("tokenizer.json", "");
+  std::filesystem::resize_file(folder_ / "tokenizer.json", (16 << 20) + 1);
+  EXPECT_EQ(load(), "invalid_argument");
+}
+
+}  // namespace
+}  // namespace stenod::text

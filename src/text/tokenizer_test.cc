@@ -1,0 +1,105 @@
+#include "text/tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "text/testing/mini_vocabulary.h"
+
+namespace stenod::text {
+namespace {
+
+using testing::MiniVocabulary;
+using Mini = MiniVocabulary;
+
+class TokenizerTest : public ::testing::Test {
+ protected:
+  MiniVocabulary mini_;
+  Tokenizer tokenizer_ = mini_.tokenizer();
+};
+
+TEST_F(TokenizerTest, KnowsTheSpecialTokens) {
+  const SpecialTokens& special = tokenizer_.special();
+  const int eot = mini_.eot();
+  EXPECT_EQ(special.eot, eot);
+  EXPECT_EQ(special.sot, eot + 1);
+  EXPECT_EQ(special.translate, eot + 5);
+  EXPECT_EQ(special.transcribe, eot + 6);
+  EXPECT_EQ(special.startoflm, eot + 7);
+  EXPECT_EQ(special.startofprev, eot + 8);
+  EXPECT_EQ(special.no_speech, eot + 9);
+  EXPECT_EQ(special.notimestamps, eot + 10);
+  EXPECT_EQ(special.timestamp_begin, eot + 11);
+  EXPECT_EQ(tokenizer_.vocab_size(), mini_.vocab_size());
+}
+
+TEST_F(TokenizerTest, KnowsTheLanguages) {
+  EXPECT_THAT(tokenizer_.language_codes(), ::testing::ElementsAre("en", "ja", "haw"));
+  EXPECT_EQ(tokenizer_.language_token("en"), tokenizer_.special().sot + 1);
+  EXPECT_EQ(tokenizer_.language_token("haw"), tokenizer_.special().sot + 3);
+  EXPECT_EQ(tokenizer_.language_token("de"), std::nullopt);
+}
+
+TEST_F(TokenizerTest, DecodesBytes) {
+  EXPECT_EQ(tokenizer_.decode(std::vector<int>{Mini::kHello, Mini::kComma, Mini::kWorld, Mini::kPeriod}),
+            "Hello, world.");
+  EXPECT_EQ(tokenizer_.decode(std::vector<int>{Mini::kE3, Mini::k81, Mini::k82}), "あ");
+  EXPECT_EQ(tokenizer_.decode(std::vector<int>{Mini::kSpace, Mini::kNewline, Mini::kEmpty, Mini::kHi}), " \nhi");
+  EXPECT_EQ(tokenizer_.token_bytes(Mini::k81), "\x81");
+}
+
+TEST_F(TokenizerTest, ReplacesWhatIsNoUtf8) {
+  EXPECT_EQ(tokenizer_.decode(std::vector<int>{Mini::kE3, Mini::k81, Mini::kHi}), "\uFFFDhi");
+  EXPECT_EQ(tokenizer_.decode(std::vector<int>{Mini::k81, Mini::k82}), "\uFFFD\uFFFD");
+}
+
+TEST_F(TokenizerTest, PassesOverWhatIsNoText) {
+  const int eot = mini_.eot();
+  EXPECT_EQ(tokenizer_.decode(std::vector<int>{eot + 1, eot + 2, mini_.timestamp_begin() + 5, Mini::kHello, eot}),
+            "Hello");
+  EXPECT_EQ(tokenizer_.decode(std::vector<int>{-1, mini_.vocab_size(), std::numeric_limits<int>::max(),
+                                               std::numeric_limits<int>::min()}),
+            "");
+  EXPECT_EQ(tokenizer_.token_bytes(eot), "");
+}
+
+TEST_F(TokenizerTest, ShowsTimestamps) {
+  const int begin = mini_.timestamp_begin();
+  EXPECT_EQ(tokenizer_.decode_with_timestamps(std::vector<int>{begin, Mini::kHello, begin + 61, begin + 1500}),
+            "<|0.00|>Hello<|1.22|><|30.00|>");
+  EXPECT_EQ(tokenizer_.decode_with_timestamps(std::vector<int>{Mini::kE3, begin, Mini::k81, Mini::kHi}),
+            "\uFFFD<|0.00|>\uFFFDhi");
+}
+
+TEST_F(TokenizerTest, ConvertsTimestamps) {
+  for (int i = 0; i < Tokenizer::kNumTimestamps; ++i) {
+    const int token = mini_.timestamp_begin() + i;
+    ASSERT_TRUE(tokenizer_.is_timestamp(token));
+    ASSERT_DOUBLE_EQ(tokenizer_.timestamp_seconds(token), i * 0.02);
+    ASSERT_EQ(tokenizer_.timestamp_token(i * 0.02), token);
+    ASSERT_EQ(tokenizer_.timestamp_token(i * 0.02 + 0.009), token);
+  }
+  EXPECT_FALSE(tokenizer_.is_timestamp(mini_.timestamp_begin() - 1));
+  EXPECT_FALSE(tokenizer_.is_timestamp(mini_.vocab_size()));
+  EXPECT_EQ(tokenizer_.timestamp_token(-3), mini_.timestamp_begin());
+  EXPECT_EQ(tokenizer_.timestamp_token(1e300), mini_.vocab_size() - 1);
+  EXPECT_EQ(tokenizer_.timestamp_token(std::numeric_limits<double>::quiet_NaN()), mini_.timestamp_begin());
+}
+
+TEST_F(TokenizerTest, IncrementalDecodingHoldsIncompleteCharactersBack) {
+  IncrementalDecoder decoder(tokenizer_);
+  EXPECT_EQ(decoder.push(Mini::kHello), "Hello");
+  EXPECT_EQ(decoder.push(Mini::kE3), "");
+  EXPECT_EQ(decoder.push(Mini::k81), "");
+  EXPECT_EQ(decoder.push(Mini::k82), "あ");
+  EXPECT_EQ(decoder.push(Mini::kE3), "");
+  EXPECT_EQ(decoder.push(mini_.eot()), "");
+  EXPECT_EQ(decoder.push(Mini::kHi), "\uFFFDhi");
+  EXPECT_EQ(decoder.push(Mini::kE3), "");
+  EXPECT_EQ(decoder.finish(), "\uFFFD");
+  EXPECT_EQ(decoder.finish(), "");
+}
+
+}  // namespace
+}  // namespace stenod::text

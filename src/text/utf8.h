@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace stenod::text {
+
+inline constexpr char32_t kReplacementCharacter = 0xFFFD;
+inline constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
+
+/// What stands at the start of some bytes.
+struct Utf8Unit {
+  enum class Kind { kCodePoint, kInvalid, kIncomplete };
+  Kind kind;
+  char32_t code_point;  ///< U+FFFD unless kCodePoint
+  std::size_t size;     ///< bytes taken, at least 1
+};
+
+/// Reads one code point. Ill-formed bytes are taken by "maximal subparts" (Unicode 15, section 3.9), which is what
+/// Rust's, Python's and the browsers' decoders do; kIncomplete: the bytes end inside a sequence that is right so far.
+/// Precondition: `bytes` is not empty.
+Utf8Unit read_utf8(std::string_view bytes);
+
+/// Appends the UTF-8 of a Unicode scalar value.
+void append_utf8(std::string& out, char32_t code_point);
+
+/// The bytes with every ill-formed subpart, an incomplete end too, replaced by U+FFFD: always valid UTF-8.
+std::string to_valid_utf8(std::string_view bytes);
+
+/// The same, but takes only what is complete out of `pending` and leaves there an incomplete sequence at its end (at
+/// most 3 bytes), so that text can be decoded piece by piece.
+std::string take_complete_utf8(std::string& pending);
+
+/// Code points (U+FFFD for each ill-formed subpart).
+std::u32string to_code_points(std::string_view bytes);
+
+/// Without leading and trailing white space, as Unicode's White_Space property has it. Views into `text`.
+std::string_view strip(std::string_view text);
+
+}  // namespace stenod::text
