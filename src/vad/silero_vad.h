@@ -29,7 +29,7 @@ class SileroVad {
   static constexpr std::size_t kSampleRate = 16000;
   static constexpr std::size_t kChunkSamples = 512;
 
-  /// Memory for intermediate values, about 300 KiB. Reused from call to call; one thread at a time.
+  /// Memory for intermediate values, about 260 KiB. Reused from call to call; one thread at a time.
   class Scratch {
    public:
     Scratch();

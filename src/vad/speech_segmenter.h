@@ -16,7 +16,7 @@ struct SegmenterOptions {
   /// Speech starts at a probability of at least `threshold` and may end below `neg_threshold` (default: threshold -
   /// 0.15, at least 0.01).
   double threshold = 0.5;
-  std::optional<double> neg_threshold;
+  std::optional<double> neg_threshold = {};
   /// Shorter segments are dropped.
   std::int64_t min_speech_ms = 0;
   /// Longer segments are split at their last silence of more than 98 ms, else where the time is up. Padding included.
