@@ -137,11 +137,9 @@ class OnnxInitializers::Parser {
     if (tensor.dims.size() == kMaxRank) {
       return fail(ErrorCode::kOnnxTensorShape, fmt::format("more than {} dimensions", kMaxRank), at);
     }
-    // No tensor can have more values than the largest file has bytes; this also keeps products from overflowing.
+    // No tensor can have more values than the largest file has bytes; together with that, products can't overflow.
     std::uint64_t product = dim;
-    for (const std::int64_t other : tensor.dims) {
-      product = product > kMaxFileBytes ? product : product * static_cast<std::uint64_t>(other);
-    }
+    for (const std::int64_t other : tensor.dims) product *= static_cast<std::uint64_t>(other);
     if (dim > kMaxFileBytes || product > kMaxFileBytes) {
       return fail(ErrorCode::kOnnxTensorShape, fmt::format("a tensor of more than {} values", kMaxFileBytes), at);
     }

@@ -138,8 +138,8 @@ std::vector<Fault> faults() {
       {"tensor longer than the graph", model(tag(5, 2) + testing::varint(3) + "xx") + "xxxx", "onnx_truncated"},
       {"packed dimensions cut off", model(bytes_field(5, bytes_field(1, "\x02\x83"))), "onnx_truncated"},
 
-      {"number of 70 bits", kGood + nine_bytes + "\x02", "onnx_malformed"},
-      {"number of 11 bytes", kGood + nine_bytes + "\x81\x01", "onnx_malformed"},
+      {"number of 70 bits", kGood + tag(1, 0) + nine_bytes + "\x02", "onnx_malformed"},
+      {"number of 11 bytes", kGood + tag(1, 0) + nine_bytes + "\x81\x01", "onnx_malformed"},
       {"field number 0", kGood + tag(0, 0) + "x", "onnx_malformed"},
       {"field number 2^29", kGood + tag(std::uint64_t{1} << 29, 0) + "x", "onnx_malformed"},
       {"group", kGood + tag(20, 3), "onnx_malformed"},
@@ -174,6 +174,7 @@ std::vector<Fault> faults() {
       {"two negative dimensions", with_dims({-2, -3}), "onnx_tensor_shape"},
       {"product of 2^25", with_dims({1 << 10, 1 << 10, 1 << 5}), "onnx_tensor_shape"},
       {"product of 2^64", with_dims({1 << 16, 1 << 16, 1 << 16, 1 << 16}), "onnx_tensor_shape"},
+      {"product of 2^64 at once", with_dims({16, std::int64_t{1} << 60}), "onnx_tensor_shape"},
       {"nine dimensions", with_dims({1, 1, 1, 1, 1, 1, 1, 1, 1}), "onnx_tensor_shape"},
 
       {"no data", with_data(""), "onnx_tensor_data"},
