@@ -32,6 +32,14 @@ function(stenod_module)
     target_link_libraries(${library} INTERFACE ${M_DEPS} ${M_PUBLIC_LIBS})
   endif()
 
+  # Every header compiles alone: one object a header, in the target all_verify_interface_header_sets. Not those that are
+  # made to be included into something: tables of macros (.def) and Highway's bodies for each instruction set (-inl.h).
+  set(standalone ${M_HEADERS})
+  list(FILTER standalone INCLUDE REGEX "\\.h$")
+  list(FILTER standalone EXCLUDE REGEX "-inl\\.h$")
+  target_sources(${library} INTERFACE FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${standalone})
+  set_target_properties(${library} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+
   if(M_TESTS AND NOT STENOD_FUZZ)
     set(test ${M_NAME}_test)
     add_executable(${test} ${M_TESTS})

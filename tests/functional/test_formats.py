@@ -1,0 +1,138 @@
+"""What each --format writes, to standard output and to --output-dir."""
+import json
+import re
+
+import pytest
+
+import speech
+
+pytestmark = pytest.mark.model
+
+SUFFIXES = {"text": "txt", "json": "json", "jsonl": "jsonl", "srt": "srt", "vtt": "vtt", "tsv": "tsv"}
+KEYS = ["file", "text", "language", "language_probability", "duration", "segments", "wall_s"]
+SEGMENT_KEYS = ["start", "end", "text", "avg_logprob", "no_speech_prob", "compression_ratio", "temperature"]
+
+
+@pytest.fixture(scope="module")
+def outputs(stenod, weights, reading_wav):
+    """What each format writes about the same recording."""
+    written = {}
+    for form in SUFFIXES:
+        result = stenod("transcribe", "--language", "en", "--format", form, reading_wav)
+        assert result.code == 0, result.err
+        written[form] = result.out
+    return written
+
+
+@pytest.fixture(scope="module")
+def transcript(outputs):
+    line, = outputs["jsonl"].splitlines()
+    return json.loads(line)
+
+
+def milliseconds(seconds):
+    return round(seconds * 1000)
+
+
+def cue_times(text, separator):
+    """[(start, end)] in milliseconds of SRT's or WebVTT's time lines."""
+    time = rf"(\d\d):(\d\d):(\d\d)\{separator}(\d\d\d)"
+    cues = []
+    for match in re.findall(rf"^{time} --> {time}$", text, re.MULTILINE):
+        h, m, s, ms, *to = map(int, match)
+        cues.append((((h * 60 + m) * 60 + s) * 1000 + ms, ((to[0] * 60 + to[1]) * 60 + to[2]) * 1000 + to[3]))
+    return cues
+
+
+def expected_cues(transcript):
+    return [(milliseconds(s["start"]), milliseconds(s["end"])) for s in transcript["segments"]]
+
+
+def test_jsonl_layout(transcript, reading_wav):
+    assert list(transcript) == KEYS
+    assert transcript["file"] == str(reading_wav)
+    assert transcript["wall_s"] > 0
+    assert transcript["segments"]
+    for segment in transcript["segments"]:
+        assert list(segment) == SEGMENT_KEYS
+        assert segment["avg_logprob"] < 0 and 0 <= segment["no_speech_prob"] <= 1
+        assert segment["compression_ratio"] > 0 and segment["temperature"] == 0
+
+
+def test_numbers_have_three_decimals_at_most(outputs):
+    for key in ("start", "end", "duration"):
+        for number in re.findall(rf'"{key}":\s*([\d.eE+-]+)', outputs["jsonl"]):
+            assert re.fullmatch(r"\d+(\.\d{1,3})?", number), f"{key} {number}"
+
+
+def test_jsonl_layout_with_words(stenod, weights, reading_wav):
+    transcript, = stenod("transcribe", "--word-timestamps", "--format", "jsonl", reading_wav).objects()
+    for segment in transcript["segments"]:
+        assert list(segment) == SEGMENT_KEYS + ["words"]
+
+
+def test_json_says_what_jsonl_says(outputs, transcript):
+    one = json.loads(outputs["json"])
+    assert one.pop("wall_s") > 0
+    assert one == {key: value for key, value in transcript.items() if key != "wall_s"}
+
+
+def test_text_says_what_jsonl_says(outputs, transcript):
+    assert outputs["text"].endswith("\n")
+    assert speech.words(outputs["text"]) == speech.words(transcript["text"])
+
+
+def test_srt(outputs, transcript):
+    assert cue_times(outputs["srt"], ",") == expected_cues(transcript)
+    blocks = outputs["srt"].strip().split("\n\n")
+    for number, (block, segment) in enumerate(zip(blocks, transcript["segments"], strict=True), 1):
+        first, _, *lines = block.splitlines()
+        assert first == str(number)
+        assert speech.words(" ".join(lines)) == speech.words(segment["text"])
+
+
+def test_vtt(outputs, transcript):
+    header, *blocks = outputs["vtt"].strip().split("\n\n")
+    assert header == "WEBVTT"
+    assert cue_times(outputs["vtt"], ".") == expected_cues(transcript)
+    for block, segment in zip(blocks, transcript["segments"], strict=True):
+        _, *lines = block.splitlines()
+        assert speech.words(" ".join(lines)) == speech.words(segment["text"])
+
+
+def test_tsv(outputs, transcript):
+    header, *rows = outputs["tsv"].splitlines()
+    assert header == "start\tend\ttext"
+    cells = [row.split("\t") for row in rows]
+    assert [(int(start), int(end)) for start, end, _ in cells] == expected_cues(transcript)
+    assert [text for *_, text in cells] == [segment["text"].strip() for segment in transcript["segments"]]
+
+
+@pytest.mark.parametrize("form", SUFFIXES)
+def test_output_dir(stenod, weights, outputs, tmp_path, reading_wav, prompts_wav, form):
+    folder = tmp_path / "made" / "when missing"
+    result = stenod("transcribe", "--language", "en", "--format", form, "--output-dir", folder, reading_wav, prompts_wav)
+    assert result.code == 0, result.err
+    assert result.out == ""
+    assert sorted(p.name for p in folder.iterdir()) == [f"prompts.{SUFFIXES[form]}", f"reading.{SUFFIXES[form]}"]
+    without_time = lambda text: re.sub(r'"wall_s":\s*[\d.]+', "", text)
+    assert without_time((folder / f"reading.{SUFFIXES[form]}").read_text()) == without_time(outputs[form])
+
+
+def test_output_dir_never_overwrites_one_result_with_another(stenod, weights, tmp_path, reading_wav):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "talk.wav").symlink_to(reading_wav)
+    result = stenod("transcribe", "--output-dir", tmp_path / "out", tmp_path / "a/talk.wav", tmp_path / "b/talk.wav")
+    if result.code == 0:
+        assert len(list((tmp_path / "out").iterdir())) == 2
+    else:
+        assert result.code == 2 and "talk" in result.err
+
+
+def test_output_dir_that_is_a_file(stenod, weights, tmp_path, reading_wav):
+    (tmp_path / "out").write_text("in the way")
+    result = stenod("transcribe", "--output-dir", tmp_path / "out", reading_wav)
+    assert result.code in (1, 2)
+    assert str(tmp_path / "out") in result.err
+    assert (tmp_path / "out").read_text() == "in the way"
