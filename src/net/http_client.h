@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+
+namespace stenod::net {
+
+/// One download. Only https is spoken, except with servers on this machine's loopback addresses; a redirect never leads
+/// from https to http or from elsewhere to this machine. Proxies are taken from the environment, as by curl.
+struct HttpRequest {
+  std::string url;
+  std::string accept = "*/*";
+  /// Bytes already there: asks for the rest only. A server that can't do that sends everything (HttpHead::offset is 0).
+  std::uint64_t offset = 0;
+  /// Of the whole resource, the bytes already there included.
+  std::uint64_t max_bytes = 0;
+  std::chrono::milliseconds connect_timeout{5000};
+  /// Longest time without a single byte, checked about once a second.
+  std::chrono::milliseconds stall_timeout{30000};
+  int max_redirects = 5;
+};
+
+/// What the server said before the body.
+struct HttpHead {
+  int status = 0;
+  std::string content_type;
+  std::uint64_t offset = 0;                 ///< of the body's first byte within the resource
+  std::optional<std::uint64_t> total_size;  ///< of the whole resource, if the server says
+};
+
+/// Called once, before the first byte of the body; and for each piece of the body. An error ends the download and is
+/// returned from it.
+using HeadSink = std::function<Status(const HttpHead&)>;
+using BodySink = std::function<Status(std::span<const std::byte>)>;
+
+/// Gets `request.url` and blocks until it is there. Safe to call from several threads. A body is passed on only for
+/// status 200 and 206. Messages show addresses without user names, passwords and queries.
+///
+/// Errors: kNetBadUrl, kNetUnreachable, kNetTimeout, kNetHttpStatus (the status is in the message), kNetTooLarge,
+/// kNetIncomplete, kNetTooManyRedirects, kNetTls, kCancelled (`stop` was requested; noticed within about a second),
+/// or what a sink returned.
+Result<HttpHead> http_get(const HttpRequest& request, const HeadSink& on_head, const BodySink& on_body,
+                          std::stop_token stop = {});
+
+/// A short answer as text.
+struct HttpText {
+  HttpHead head;
+  std::string url;  ///< after redirects; what relative links in the text start from
+  std::string body;
+};
+Result<HttpText> http_get_text(const HttpRequest& request, std::stop_token stop = {});
+
+/// `reference` as seen from `base`, absolute (RFC 3986). Error: kNetBadUrl.
+Result<std::string> resolve_url(const std::string& base, const std::string& reference);
+
+}  // namespace stenod::net
