@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "engine/window_result.h"
 #include "scheduler/policy.h"
+#include "text/words.h"
 #include "whisper/decoding_options.h"
 #include "whisper/runner.h"
 #include "whisper/special_tokens.h"
@@ -37,19 +38,16 @@ using Callback = std::function<void(Result<WindowResult>)>;
 /// What the engine asks of a tokenizer. The functions are called on the engine's thread.
 struct TextFunctions {
   std::function<std::string(std::span<const int> text_tokens)> detokenise;
-  /// Words of a text: their texts and numbers of tokens, in order, together all of `text_tokens`. Punctuation is a
-  /// word of its own. Only called for requests with `word_times`.
-  struct Word {
-    std::string text;
-    int num_tokens;
-  };
-  std::function<std::vector<Word>(std::span<const int> text_tokens, int language_token)> split_words;
-  whisper::RepetitionCheck repetition = nullptr;  ///< null: loops are not caught while decoding
+  /// text::split_to_words(), punctuation not merged yet. `language_token` is -1 for English-only models. Only called
+  /// for requests with `word_times`.
+  std::function<std::vector<text::WordTokens>(std::span<const int> text_tokens, int language_token)> split_words;
+  /// text::max_tokens_for(): more text than anyone says in that time.
+  std::function<int(int language_token, double seconds)> max_text_tokens;
 };
 
 struct EngineOptions {
   int max_queued = 64;          ///< requests that wait for a slot; each holds up to 1 MB of log-mel frames
-  int reserved_live_slots = 2;  ///< see scheduler::Limits
+  int reserved_live_slots = 2;  ///< see scheduler::Limits; one slot is always left to others
 };
 
 /// Counters since the start.
@@ -68,6 +66,8 @@ enum class StopMode {
   kCancel,  ///< answer it with kShuttingDown
 };
 
+class Loop;
+
 /// Runs requests on one device: a thread that owns the model's runner and its slots, and turn by turn does what the
 /// scheduler plans. Sequences join and leave between steps.
 ///
@@ -75,9 +75,11 @@ enum class StopMode {
 /// callback exactly once. A failing request never harms another.
 class Engine {
  public:
-  /// Starts the thread.
-  Engine(std::unique_ptr<whisper::Runner> runner, whisper::SpecialTokens tokens, TextFunctions text,
-         EngineOptions options = {});
+  /// Starts the thread. kInvalidArgument when the tokens do not fit the model, a function is missing, or the runner is
+  /// too small for one window.
+  static Result<std::unique_ptr<Engine>> create(std::unique_ptr<whisper::Runner> runner,
+                                                whisper::SpecialTokens tokens, TextFunctions text,
+                                                EngineOptions options = {});
   ~Engine();  ///< stop(kCancel)
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -93,8 +95,9 @@ class Engine {
   Statistics statistics() const;
 
  private:
-  class Loop;
-  std::unique_ptr<Loop> loop_;
+  explicit Engine(std::unique_ptr<Loop> loop);
+
+  std::unique_ptr<Loop> loop_;  ///< what the thread runs; see loop.h
 };
 
 }  // namespace stenod::engine

@@ -59,6 +59,10 @@ struct Plan {
 /// better. That bounds both the delay of the better and the starvation of the lesser.
 constexpr int patience(int class_distance) { return 1 << (2 * class_distance); }
 
+/// After so many turns a window goes before everything else, reserved slots included: the bound of starvation when
+/// better classes ask for more than the device can do.
+inline constexpr int kStarvationTurns = 256;
+
 /// A group of this many frames keeps matrix products efficient; more does not make them faster.
 inline constexpr int kWellFilledFrames = 1000;
 

@@ -29,7 +29,7 @@ struct QualityThresholds {
 /// Tokens that a model must not write. Belongs to the model, so requests share one.
 struct SuppressedTokens {
   std::vector<int> always;
-  std::vector<int> at_begin;  ///< not as the first text token: blank and end of text
+  std::vector<int> at_begin;  ///< not as the first token: blank and end of text
 };
 
 /// How one window is to be decoded. Decoding is greedy; another strategy (beam search, sampling by temperature) is

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "text/repetition.h"
 #include "whisper/decoding_options.h"
 #include "whisper/sampling_rules.h"
 #include "whisper/special_tokens.h"
@@ -15,9 +18,6 @@ enum class FinishReason {
   kTokenLimit,
   kRepetition,  ///< caught in a loop; the repeats have been taken off again
 };
-
-/// How many tokens at the end of `text_tokens` only say again what stands before them; 0: no loop.
-using RepetitionCheck = int (*)(std::span<const int> text_tokens);
 
 struct DecoderRow {
   int token;
@@ -45,8 +45,7 @@ struct DecodedWindow {
 class GreedyDecoder {
  public:
   /// `tokens` must outlive the decoder. `max_positions`: of the model's text context. `real_frames` as for SamplingRules.
-  GreedyDecoder(const SpecialTokens& tokens, const DecodingOptions& options, int max_positions, int real_frames,
-                RepetitionCheck repetition);
+  GreedyDecoder(const SpecialTokens& tokens, const DecodingOptions& options, int max_positions, int real_frames);
 
   /// The next rows, in one step. At most kMaxRows; empty when finished.
   std::span<const DecoderRow> rows() const { return {rows_, static_cast<std::size_t>(num_rows_)}; }
@@ -58,27 +57,35 @@ class GreedyDecoder {
 
   bool finished() const { return num_rows_ == 0; }
 
+  /// Ends the window with kTokenLimit at this many text tokens. For bounds that depend on the language, which may
+  /// have to be detected first: see language_token().
+  void limit_text_tokens(int max_text_tokens) { max_text_tokens_ = max_text_tokens; }
+
+  /// -1 as long as it is not known, and for English-only models.
+  int language_token() const { return window_.language_token; }
+
   /// Precondition: finished().
   DecodedWindow take() { return std::move(window_); }
 
  private:
-  void start_prompt(int position, bool wants_first_logits);
+  void push_prompt(int position, bool wants_first_logits);
   void push_row(int token, int position, bool wants_logits);
   void detect_language(std::span<const float> logits);
-  void sample(std::span<float> logits);
-  void finish(FinishReason reason);
+  Status sample(std::span<float> logits);
+  void take_off_repeats(const text::RepetitionDetector::Loop& loop);
+  void finish(FinishReason reason, float end_of_text_logprob);
 
   const SpecialTokens& tokens_;
   SamplingRules rules_;
-  RepetitionCheck repetition_;
+  text::RepetitionDetector repetition_;
+  std::optional<int> given_language_;
   int task_token_;
   bool timestamps_;
   int max_tokens_;
-  int max_positions_;
+  int max_text_tokens_;
+  int num_text_tokens_ = 0;
   DecoderRow rows_[kMaxRows];
   int num_rows_ = 0;
-  float sum_logprob_ = 0;
-  std::vector<int> text_tokens_;
   DecodedWindow window_;
 };
 
