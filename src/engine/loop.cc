@@ -1,0 +1,367 @@
+#include "engine/loop.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <utility>
+
+#include "audio/log_mel.h"
+
+namespace stenod::engine {
+namespace {
+
+// Live streams ask every second or so; after this long without them their slots may be used.
+constexpr auto kLiveExpected = std::chrono::seconds(10);
+
+std::size_t index_of(scheduler::RequestClass c) { return static_cast<std::size_t>(c); }
+
+Error invalid(std::string message, std::string param) {
+  return {ErrorCode::kInvalidArgument, std::move(message), std::move(param)};
+}
+
+}  // namespace
+
+Loop::Loop(std::unique_ptr<whisper::Runner> runner, Model model, EngineOptions options)
+    : runner_(std::move(runner)),
+      model_(std::move(model)),
+      max_queued_(options.max_queued),
+      limits_{.num_slots = runner_->limits().num_slots,
+              .max_rows = runner_->limits().max_rows,
+              .max_group_frames = runner_->limits().max_group_frames,
+              .reserved_live_slots =
+                  std::clamp(options.reserved_live_slots, 0, runner_->limits().num_slots - 1)},
+      slots_(runner_->limits().num_slots),
+      features_(static_cast<std::size_t>(runner_->limits().max_group_frames) * 2 * runner_->dims().num_mels) {
+  statistics_.steps_by_rows.resize(static_cast<std::size_t>(limits_.max_rows) + 1);
+  thread_ = std::thread([this] { run(); });
+}
+
+Status Loop::check(const Request& request) const {
+  if (!request.audio) return invalid("there is no audio", "audio");
+  const audio::LogMel& mel = *request.audio;
+  const int num_mels = runner_->dims().num_mels;
+  if (mel.num_mels != num_mels) {
+    return invalid(fmt::format("the audio has {} mel bins, the model takes {}", mel.num_mels, num_mels), "audio");
+  }
+  if (mel.num_frames < 1 || mel.num_frames > audio::kMaxWindowFrames ||
+      mel.values.size() != static_cast<std::size_t>(mel.num_frames) * mel.num_mels) {
+    return invalid(fmt::format("a window has 1 to {} frames of {} values; this one says {} frames and has {} values",
+                               audio::kMaxWindowFrames, num_mels, mel.num_frames, mel.values.size()),
+                   "audio");
+  }
+  const auto& options = request.options;
+  const auto& languages = model_.tokens.languages;
+  if (options.language_token &&
+      std::find(languages.begin(), languages.end(), *options.language_token) == languages.end()) {
+    return invalid(fmt::format("token {} is not a language of this model", *options.language_token), "language");
+  }
+  if (options.task == whisper::Task::kTranslate && !model_.tokens.multilingual()) {
+    return invalid("an English-only model does not translate; use a multilingual one", "task");
+  }
+  if (options.max_tokens < 1) return invalid("max_tokens must be at least 1", "max_tokens");
+  if (!(options.max_initial_timestamp_s >= 0)) {
+    return invalid("max_initial_timestamp_s must not be negative", "max_initial_timestamp_s");
+  }
+  if (options.word_times && runner_->num_alignment_heads() == 0) {
+    return Error{ErrorCode::kNotSupported, "the model's configuration names no alignment heads: no word times",
+                 "word_timestamps"};
+  }
+  return {};
+}
+
+Status Loop::submit(Request request, Callback callback) {
+  STENOD_RETURN_IF_ERROR(check(request));
+  auto task = std::make_unique<WindowTask>();
+  task->request = std::move(request);
+  task->callback = std::move(callback);
+  task->real_frames = (task->request.audio->num_frames + 1) / 2;
+  task->set_attempt(0);
+  task->submitted = Clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_mode_) return Error{ErrorCode::kShuttingDown, "the engine is shutting down"};
+    if (num_queued_ >= max_queued_) {
+      const std::lock_guard statistics_lock(statistics_mutex_);
+      ++statistics_.overloaded;
+      return Error{ErrorCode::kOverloaded, fmt::format("{} windows are waiting already", max_queued_)};
+    }
+    ++num_queued_;
+    task->arrival = ++num_arrivals_;
+    inbox_.push_back(std::move(task));
+    const std::lock_guard statistics_lock(statistics_mutex_);
+    ++statistics_.submitted;
+  }
+  wake_.notify_one();
+  return {};
+}
+
+void Loop::stop(StopMode mode) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stop_mode_ || mode == StopMode::kCancel) stop_mode_ = mode;
+  }
+  wake_.notify_one();
+  const std::lock_guard lock(join_mutex_);
+  if (!thread_.joinable()) return;
+  assert(thread_.get_id() != std::this_thread::get_id());
+  thread_.join();
+}
+
+Statistics Loop::statistics() const {
+  const std::lock_guard lock(statistics_mutex_);
+  return statistics_;
+}
+
+void Loop::run() {
+  while (take_inbox()) {
+    end_overdue();
+    run_turn();
+    const std::lock_guard lock(statistics_mutex_);
+    statistics_.num_waiting = static_cast<int>(waiting_.size());
+    statistics_.num_active = static_cast<int>(active_.size());
+  }
+}
+
+// Waits for work. False: the thread ends.
+bool Loop::take_inbox() {
+  std::optional<StopMode> stop_mode;
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return stop_mode_ || !inbox_.empty() || !waiting_.empty() || !active_.empty(); });
+    std::move(inbox_.begin(), inbox_.end(), std::back_inserter(waiting_));
+    inbox_.clear();
+    stop_mode = stop_mode_;
+  }
+  if (stop_mode == StopMode::kCancel) end_all({ErrorCode::kShuttingDown, "the engine was shut down"});
+  return !stop_mode || !waiting_.empty() || !active_.empty();
+}
+
+void Loop::end_all(const Error& error) {
+  for (auto* tasks : {&waiting_, &active_}) {
+    for (TaskPtr& task : *tasks) answer(std::move(task), error);
+    tasks->clear();
+  }
+}
+
+void Loop::end_overdue() {
+  const auto now = Clock::now();
+  for (auto* tasks : {&waiting_, &active_}) {
+    for (TaskPtr& task : *tasks) {
+      if (auto reason = reason_to_end(*task, now)) answer(std::move(task), std::move(*reason));
+    }
+    std::erase(*tasks, nullptr);
+  }
+}
+
+void Loop::run_turn() {
+  make_snapshot();
+  const scheduler::Snapshot snapshot{.waiting = waiting_view_,
+                                     .active = active_view_,
+                                     .num_free_slots = slots_.num_free(),
+                                     .live_expected = Clock::now() < live_expected_until_,
+                                     .turns_passed_over = turns_passed_over_};
+  scheduler::plan_turn(snapshot, limits_, plan_);
+  was_encoded_.fill(false);
+  switch (plan_.kind) {
+    case scheduler::Plan::Kind::kIdle:
+      break;
+    case scheduler::Plan::Kind::kEncode:
+      encode_group(plan_.chosen);
+      break;
+    case scheduler::Plan::Kind::kStep:
+      step(plan_.chosen);
+      conclude_finished();
+      break;
+  }
+  count_passed_over();
+}
+
+void Loop::make_snapshot() {
+  bool live = false;
+  waiting_view_.clear();
+  for (const TaskPtr& task : waiting_) {
+    const auto& deadline = task->request.deadline;
+    live |= is_live(task->request.request_class);
+    waiting_view_.push_back({.request_class = task->request.request_class,
+                             .num_frames = task->num_frames,
+                             .is_repeat = task->attempt > 0,
+                             .deadline = deadline ? deadline->time_since_epoch().count()
+                                                  : std::numeric_limits<std::int64_t>::max(),
+                             .arrival = task->arrival});
+  }
+  active_view_.clear();
+  for (const TaskPtr& task : active_) {
+    live |= is_live(task->request.request_class);
+    active_view_.push_back({.request_class = task->request.request_class,
+                            .num_rows = static_cast<int>(task->decoder->rows().size()),
+                            .turns_waited = task->turns_waited});
+  }
+  if (live) live_expected_until_ = Clock::now() + kLiveExpected;
+}
+
+void Loop::count_passed_over() {
+  std::array<bool, scheduler::kNumClasses> waits{};
+  for (const TaskPtr& task : waiting_) waits[index_of(task->request.request_class)] = true;
+  for (std::size_t c = 0; c < waits.size(); ++c) {
+    turns_passed_over_[c] = waits[c] && !was_encoded_[c] ? turns_passed_over_[c] + 1 : 0;
+  }
+}
+
+void Loop::encode_group(std::span<const int> chosen) {
+  const auto begin = Clock::now();
+  const auto num_mels = static_cast<std::size_t>(runner_->dims().num_mels);
+  group_.clear();
+  windows_.clear();
+  auto free_features = std::span(features_);
+  for (const int i : chosen) {
+    TaskPtr task = std::move(waiting_[static_cast<std::size_t>(i)]);
+    was_encoded_[index_of(task->request.request_class)] = true;
+    if (std::exchange(task->is_queued, false)) {
+      --num_queued_;
+      task->timings.queued_s = seconds_between(task->submitted, begin);
+    }
+    task->slot = *slots_.acquire();  // the plan keeps to the free slots
+    const auto features = free_features.first(2 * num_mels * static_cast<std::size_t>(task->num_frames));
+    free_features = free_features.subspan(features.size());
+    const audio::LogMel& mel = *task->request.audio;
+    audio::normalised_window(mel, 0, std::min(mel.num_frames, 2 * task->num_frames), 2 * task->num_frames, features);
+    windows_.push_back({task->slot.index, features, task->num_frames});
+    group_.push_back(std::move(task));
+  }
+  std::erase(waiting_, nullptr);
+
+  // When a group fails, each of its windows gets its own chance, so that only the cause of the failure suffers.
+  const Status all = runner_->encode(windows_);
+  for (std::size_t i = 0; i < group_.size(); ++i) {
+    Status own = all;
+    if (!all && group_.size() > 1) own = runner_->encode(std::span(windows_).subspan(i, 1));
+    if (!own) {
+      answer(std::move(group_[i]), own.error());
+      continue;
+    }
+    active_.push_back(std::move(group_[i]));
+  }
+
+  const auto end = Clock::now();
+  std::uint64_t num_frames = 0;
+  for (const auto& window : windows_) num_frames += static_cast<std::uint64_t>(window.num_frames);
+  for (const TaskPtr& task : active_) {
+    if (task->decoder) continue;
+    task->encoded = end;
+    task->timings.encoded_s += seconds_between(begin, end);
+    task->turns_waited = 0;
+    task->decoder.emplace(model_.tokens, task->request.options, runner_->dims().max_text_positions,
+                          task->real_frames);
+    task->is_limited = false;
+    limit_text(*task);
+  }
+  const std::lock_guard lock(statistics_mutex_);
+  ++statistics_.groups;
+  statistics_.windows_encoded += windows_.size();
+  statistics_.frames_encoded += num_frames;
+  statistics_.encode_s += seconds_between(begin, end);
+}
+
+// The bound on text depends on the language, which may have to be detected first.
+void Loop::limit_text(WindowTask& task) const {
+  const int language = task.decoder->language_token();
+  if (task.is_limited || (language < 0 && model_.tokens.multilingual())) return;
+  task.is_limited = true;
+  task.decoder->limit_text_tokens(
+      model_.text.max_text_tokens(language, task.real_frames * whisper::kSecondsPerEncoderFrame));
+}
+
+void Loop::step(std::span<const int> chosen) {
+  rows_.clear();
+  for (const TaskPtr& task : active_) ++task->turns_waited;
+  for (const int i : chosen) {
+    WindowTask& task = *active_[static_cast<std::size_t>(i)];
+    assert(slots_.is_current(task.slot));
+    task.turns_waited = 0;
+    for (const auto& row : task.decoder->rows()) {
+      rows_.push_back({task.slot.index, row.position, row.token, row.wants_logits});
+    }
+  }
+
+  const auto begin = Clock::now();
+  const Status all = runner_->step(rows_);
+  auto sampling_begin = Clock::now();
+  double step_s = seconds_between(begin, sampling_begin);
+  std::size_t row = 0;
+  for (const int i : chosen) {
+    TaskPtr& task = active_[static_cast<std::size_t>(i)];
+    const std::size_t num_rows = task->decoder->rows().size();
+    Status own = all;
+    if (all) {
+      own = accept_logits(*task, static_cast<int>(row));
+    } else if (chosen.size() > 1) {  // as in encode_group(); a position may be written again
+      own = runner_->step(std::span(rows_).subspan(row, num_rows));
+      if (own) own = accept_logits(*task, 0);
+    }
+    if (!own) answer(std::move(task), own.error());
+    row += num_rows;
+  }
+  std::erase(active_, nullptr);
+
+  const std::lock_guard lock(statistics_mutex_);
+  ++statistics_.steps;
+  ++statistics_.steps_by_rows[rows_.size()];
+  statistics_.step_s += step_s;
+  statistics_.sampling_s += seconds_between(sampling_begin, Clock::now());
+}
+
+// `first_row`: index of the task's first row in the runner's last step.
+Status Loop::accept_logits(WindowTask& task, int first_row) {
+  const int num_rows = static_cast<int>(task.decoder->rows().size());
+  for (int r = 0; r < num_rows; ++r) {
+    if (!task.decoder->rows()[static_cast<std::size_t>(r)].wants_logits) continue;
+    STENOD_RETURN_IF_ERROR(task.decoder->accept(r, runner_->logits(first_row + r)));
+  }
+  limit_text(task);
+  return {};
+}
+
+void Loop::conclude_finished() {
+  for (TaskPtr& task : active_) {
+    if (!task->decoder->finished()) continue;
+    const auto decoded = task->decoder->take();
+    task->timings.decoded_s += seconds_between(task->encoded, Clock::now());
+    auto result = conclude(*task, model_, *runner_, decoded, alignment_);
+    if (!result) {
+      answer(std::move(task), std::move(result).error());
+    } else if (*result) {
+      answer(std::move(task), std::move(**result));
+    } else {
+      slots_.release(task->slot);
+      task->decoder.reset();
+      task->set_attempt(task->attempt + 1);
+      waiting_.push_back(std::move(task));
+      const std::lock_guard lock(statistics_mutex_);
+      ++statistics_.repeats;
+    }
+  }
+  std::erase(active_, nullptr);
+}
+
+// Frees what the task holds, then calls back.
+void Loop::answer(TaskPtr task, Result<WindowResult> outcome) {
+  if (task->is_queued) --num_queued_;
+  slots_.release(task->slot);
+  {
+    const std::lock_guard lock(statistics_mutex_);
+    if (outcome) {
+      ++statistics_.completed;
+    } else if (outcome.error().code == ErrorCode::kCancelled) {
+      ++statistics_.cancelled;
+    } else if (outcome.error().code == ErrorCode::kDeadlineExceeded) {
+      ++statistics_.deadline_exceeded;
+    } else {
+      ++statistics_.failed;
+    }
+  }
+  if (task->callback) task->callback(std::move(outcome));
+}
+
+}  // namespace stenod::engine

@@ -1,0 +1,134 @@
+#include "engine/window_task.h"
+
+#include <algorithm>
+
+#include "text/compression_ratio.h"
+#include "whisper/alignment.h"
+#include "whisper/quality.h"
+#include "whisper/segments.h"
+
+namespace stenod::engine {
+namespace {
+
+// Splits each segment into words, gives them their times, and settles the segments' times with them.
+Status add_words(const WindowTask& task, const Model& model, whisper::Runner& runner,
+                 const whisper::DecodedWindow& decoded, std::span<const whisper::SegmentSpan> spans,
+                 std::vector<float>& alignment, std::vector<Segment>& segments) {
+  const int num_heads = runner.num_alignment_heads();
+  if (num_heads == 0) return Error{ErrorCode::kNotSupported, "the model names no alignment heads: no word times"};
+  const std::size_t size = static_cast<std::size_t>(num_heads) * decoded.num_rows * task.real_frames;
+  if (alignment.size() < size) alignment.resize(size);
+  const auto weights = std::span(alignment).first(size);
+  STENOD_RETURN_IF_ERROR(
+      runner.alignment_weights(task.slot.index, 0, decoded.num_rows, task.real_frames, weights));
+  const auto row_frames =
+      whisper::align_rows(weights, num_heads, decoded.num_rows, task.real_frames, decoded.prompt_length - 1);
+
+  std::vector<whisper::WordSpan> words;
+  std::vector<text::WordTokens> texts;
+  std::vector<std::size_t> segment_ends;
+  for (std::size_t s = 0; s < segments.size(); ++s) {
+    int token = spans[s].first_token;
+    for (auto& word : model.text.split_words(segments[s].tokens, decoded.language_token)) {
+      const int num_tokens = static_cast<int>(word.tokens.size());
+      words.push_back({word.word, token, num_tokens, 0, 0, 0});
+      token += num_tokens;
+      texts.push_back(std::move(word));
+    }
+    segment_ends.push_back(words.size());
+  }
+  whisper::set_word_times(row_frames, decoded.logprobs, words);
+  const double typical_s = whisper::typical_word_duration(words);
+  whisper::shorten_words_at_sentence_ends(words, typical_s);
+
+  std::size_t begin = 0;
+  double previous_end_s = 0;
+  for (std::size_t s = 0; s < segments.size(); begin = segment_ends[s++]) {
+    const std::size_t count = segment_ends[s] - begin;
+    const auto merged = std::span(texts).subspan(begin, count);
+    text::merge_punctuations(merged);
+    int token = spans[s].first_token;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (merged[i].word.empty()) continue;  // joined to a neighbour, which keeps its own times
+      auto& word = segments[s].words.emplace_back(words[begin + i]);
+      word.text = merged[i].word;
+      word.first_token = token;
+      word.num_tokens = static_cast<int>(merged[i].tokens.size());
+      token += word.num_tokens;
+    }
+    whisper::settle_segment_times(segments[s].words, typical_s, previous_end_s, segments[s].start_s,
+                                  segments[s].end_s);
+    previous_end_s = segments[s].end_s;
+  }
+  return {};
+}
+
+}  // namespace
+
+void WindowTask::set_attempt(int n) {
+  attempt = n;
+  num_frames = whisper::window_frames(real_frames, attempt, request.options.window);
+}
+
+std::optional<Error> reason_to_end(const WindowTask& task, Clock::time_point now) {
+  if (task.request.cancellation.stop_requested()) return Error{ErrorCode::kCancelled, "the request was cancelled"};
+  if (task.request.deadline && now >= *task.request.deadline) {
+    return Error{ErrorCode::kDeadlineExceeded, "the window was not written down by its deadline"};
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model& model, whisper::Runner& runner,
+                                             const whisper::DecodedWindow& decoded, std::vector<float>& alignment) {
+  const auto& options = task.request.options;
+  WindowResult result;
+  const auto spans = whisper::split_segments(model.tokens, decoded.tokens, task.real_frames);
+  std::string text;
+  int num_text_tokens = 0;
+  for (const auto& span : spans) {
+    Segment segment{.start_s = span.start_s, .end_s = span.end_s, .text = {}, .tokens = {}, .words = {}};
+    const auto first = decoded.tokens.begin() + span.first_token;
+    segment.tokens.assign(first, first + span.num_tokens);
+    segment.text = model.text.detokenise(segment.tokens);
+    text += segment.text;
+    num_text_tokens += span.num_tokens;
+    result.segments.push_back(std::move(segment));
+  }
+
+  result.language_token = decoded.language_token;
+  result.language_probability = decoded.language_probability;
+  result.avg_logprob = decoded.avg_logprob;
+  result.no_speech_prob = decoded.no_speech_prob;
+  result.compression_ratio = static_cast<float>(text::compression_ratio(text));
+  result.finish = decoded.finish;
+  result.num_attempts = task.attempt + 1;
+  result.window_frames = task.num_frames;
+  result.timings = task.timings;
+
+  const bool blank = text.find_first_not_of(" \n") == std::string::npos;
+  const auto assessment = whisper::assess({.avg_logprob = decoded.avg_logprob,
+                                           .no_speech_prob = decoded.no_speech_prob,
+                                           .compression_ratio = result.compression_ratio,
+                                           .num_text_tokens = blank ? 0 : num_text_tokens,
+                                           .seconds = task.real_frames * whisper::kSecondsPerEncoderFrame,
+                                           .finish = decoded.finish},
+                                          options.thresholds, !task.is_last_attempt());
+  switch (assessment.verdict) {
+    case whisper::Verdict::kRepeat:
+      return std::optional<WindowResult>();
+    case whisper::Verdict::kSuppress:
+      result.suppressed = assessment.issue;
+      result.suppressed_text = std::move(text);
+      result.segments.clear();
+      break;
+    case whisper::Verdict::kAccept:
+      result.doubt = assessment.issue;
+      break;
+  }
+  if (options.word_times && !result.segments.empty()) {
+    STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, alignment, result.segments));
+  }
+  return std::optional<WindowResult>(std::move(result));
+}
+
+}  // namespace stenod::engine

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace stenod::whisper {
+
+inline constexpr int kMaxEncoderFrames = 1500;          ///< Whisper's window of 30 s
+inline constexpr double kSecondsPerEncoderFrame = 0.02;  ///< and per step of the timestamp tokens
+
+enum class Task { kTranscribe, kTranslate };
+
+/// How much of Whisper's 30 s window is encoded for shorter audio.
+enum class WindowPolicy {
+  kProportional,  ///< the audio and a margin of silence; what fails the quality rules is repeated in longer windows
+  kFull,          ///< always 30 s
+};
+
+/// What makes a result doubtful; see quality.h.
+struct QualityThresholds {
+  float no_speech_prob = 0.6f;        ///< above it, and with a low log-probability, there is no speech
+  float avg_logprob = -1.0f;          ///< below it a result is repeated
+  float compression_ratio = 2.4f;     ///< above it a result is repeated
+  float tokens_per_second = 8.0f;     ///< more than this and
+  float extra_tokens = 10.0f;         ///< these is repeated
+};
+
+/// Tokens that a model must not write. Belongs to the model, so requests share one.
+struct SuppressedTokens {
+  std::vector<int> always;
+  std::vector<int> at_begin;  ///< not as the first token: blank and end of text
+};
+
+/// How one window is to be decoded. Decoding is greedy; another strategy (beam search, sampling by temperature) is
+/// another class beside GreedyDecoder, chosen by a setting here.
+struct DecodingOptions {
+  std::optional<int> language_token;  ///< none: detected; must be none for English-only models
+  Task task = Task::kTranscribe;
+  bool timestamps = true;
+  bool word_times = false;
+  int max_tokens = 448;  ///< of one window, timestamps counted; the model's positions are the other limit
+  double max_initial_timestamp_s = 1.0;
+  std::shared_ptr<const SuppressedTokens> suppressed;  ///< may be null
+  WindowPolicy window = WindowPolicy::kProportional;
+  bool may_repeat = true;  ///< false: the first result counts (live partials)
+  QualityThresholds thresholds;
+};
+
+}  // namespace stenod::whisper

@@ -1,0 +1,97 @@
+#include "whisper/logits.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "whisper/logits.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace stenod::whisper::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Blocks stay in the first-level cache between the search for the maximum and the sum of exponentials.
+constexpr std::size_t kBlock = 2048;
+
+// A block whose largest value is this far below the largest so far adds less than 1e-8 of the sum, which float32
+// cannot hold.
+constexpr float kNegligible = 30.0f;
+
+float block_max(const float* values, std::size_t size) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  auto max0 = hn::Set(d, -std::numeric_limits<float>::infinity());
+  auto max1 = max0;
+  std::size_t i = 0;
+  for (; i + 2 * lanes <= size; i += 2 * lanes) {
+    max0 = hn::Max(max0, hn::LoadU(d, values + i));
+    max1 = hn::Max(max1, hn::LoadU(d, values + i + lanes));
+  }
+  float max = hn::GetLane(hn::MaxOfLanes(d, hn::Max(max0, max1)));
+  for (; i < size; ++i) max = std::max(max, values[i]);
+  return max;
+}
+
+float block_sum_exp(const float* values, std::size_t size, float max) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto offset = hn::Set(d, max);
+  auto sum0 = hn::Zero(d);
+  auto sum1 = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + 2 * lanes <= size; i += 2 * lanes) {
+    sum0 = hn::Add(sum0, hn::Exp(d, hn::Sub(hn::LoadU(d, values + i), offset)));
+    sum1 = hn::Add(sum1, hn::Exp(d, hn::Sub(hn::LoadU(d, values + i + lanes), offset)));
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1)));
+  for (; i < size; ++i) sum += std::exp(values[i] - max);
+  return sum;
+}
+
+LogitsSummary Summarise(const float* values, std::size_t size) {
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  float max = kNone;
+  float sum = 0;  // of exp(value - max)
+  std::size_t best_block = 0;
+  for (std::size_t begin = 0; begin < size; begin += kBlock) {
+    const std::size_t length = std::min(kBlock, size - begin);
+    const float here = block_max(values + begin, length);
+    if (here > max) {
+      sum = max == kNone ? 0.0f : sum * std::exp(max - here);
+      max = here;
+      best_block = begin;
+    }
+    if (max == kNone || here < max - kNegligible) continue;
+    sum += block_sum_exp(values + begin, length, max);
+  }
+  if (max == kNone) return {-1, kNone, kNone};
+  const float* found = std::find(values + best_block, values + std::min(size, best_block + kBlock), max);
+  return {static_cast<int>(found - values), max, max + std::log(sum)};
+}
+
+}  // namespace stenod::whisper::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace stenod::whisper {
+
+HWY_EXPORT(Summarise);
+
+LogitsSummary summarise(std::span<const float> logits) {
+  return HWY_DYNAMIC_DISPATCH(Summarise)(logits.data(), logits.size());
+}
+
+float log_add_exp(float a, float b) {
+  const float high = std::max(a, b);
+  const float low = std::min(a, b);
+  if (std::isinf(low) && low < 0) return high;
+  return high + std::log1p(std::exp(low - high));
+}
+
+}  // namespace stenod::whisper
+#endif

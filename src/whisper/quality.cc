@@ -1,0 +1,65 @@
+#include "whisper/quality.h"
+
+#include <algorithm>
+
+namespace stenod::whisper {
+namespace {
+
+std::optional<QualityIssue> find_issue(const QualityFigures& figures, const QualityThresholds& thresholds) {
+  const bool guessing = figures.avg_logprob < thresholds.avg_logprob;
+  if (figures.num_text_tokens == 0) {
+    return figures.no_speech_prob > thresholds.no_speech_prob ? QualityIssue::kNoSpeech : QualityIssue::kEmpty;
+  }
+  if (figures.no_speech_prob > thresholds.no_speech_prob && figures.avg_logprob <= thresholds.avg_logprob) {
+    return QualityIssue::kNoSpeech;
+  }
+  if (figures.finish == FinishReason::kRepetition) return QualityIssue::kRepetition;
+  if (figures.compression_ratio > thresholds.compression_ratio) return QualityIssue::kCompressionRatio;
+  if (guessing) return QualityIssue::kLowLogprob;
+  const double most = thresholds.tokens_per_second * figures.seconds + thresholds.extra_tokens;
+  if (figures.finish == FinishReason::kTokenLimit || figures.num_text_tokens > most) return QualityIssue::kTokenRate;
+  return std::nullopt;
+}
+
+}  // namespace
+
+int window_frames(int real_frames, int attempt, WindowPolicy policy) {
+  if (policy == WindowPolicy::kFull || attempt >= 2) return kMaxEncoderFrames;
+  const int with_margin = real_frames + kMarginFrames;
+  const int rounded = (with_margin + kFrameBucket - 1) / kFrameBucket * kFrameBucket;
+  return std::min(kMaxEncoderFrames, attempt == 0 ? rounded : 2 * rounded);
+}
+
+std::string_view issue_name(QualityIssue issue) {
+  switch (issue) {
+    case QualityIssue::kNoSpeech:
+      return "no_speech";
+    case QualityIssue::kRepetition:
+      return "repetition";
+    case QualityIssue::kCompressionRatio:
+      return "compression_ratio";
+    case QualityIssue::kLowLogprob:
+      return "low_logprob";
+    case QualityIssue::kTokenRate:
+      return "token_rate";
+    case QualityIssue::kEmpty:
+      return "empty";
+  }
+  return "";
+}
+
+Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat) {
+  const auto issue = find_issue(figures, thresholds);
+  if (!issue) return {Verdict::kAccept, std::nullopt};
+  if (*issue == QualityIssue::kNoSpeech) return {Verdict::kSuppress, issue};
+  if (may_repeat) return {Verdict::kRepeat, issue};
+
+  // A caught loop has lost its repeats, so what is left is judged by the same figures as any other text.
+  const bool repeats_itself = figures.compression_ratio > thresholds.compression_ratio;
+  const bool loop_of_guesses =
+      figures.finish == FinishReason::kRepetition && figures.avg_logprob < thresholds.avg_logprob;
+  const bool suppress = *issue == QualityIssue::kEmpty || repeats_itself || loop_of_guesses;
+  return {suppress ? Verdict::kSuppress : Verdict::kAccept, issue};
+}
+
+}  // namespace stenod::whisper

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "whisper/decoding_options.h"
+#include "whisper/greedy_decoder.h"
+
+namespace stenod::whisper {
+
+/// Silence encoded behind the audio, in encoder frames: without it Whisper loops.
+inline constexpr int kMarginFrames = 128;
+/// Windows have a length that is a multiple of this, so that kernels meet few shapes and like lengths meet in groups.
+inline constexpr int kFrameBucket = 16;
+
+/// Encoder frames of a window for `real_frames` of audio (1 to 1500), at attempt 0, 1 or 2: audio and margin, twice
+/// that, all 1500. kFull: always 1500. A window of 1500 frames is the last attempt.
+int window_frames(int real_frames, int attempt, WindowPolicy policy);
+
+/// What is wrong with a result.
+enum class QualityIssue {
+  kNoSpeech,          ///< the model itself says that nobody speaks
+  kRepetition,        ///< a loop was caught
+  kCompressionRatio,  ///< the text repeats itself
+  kLowLogprob,        ///< the model was guessing
+  kTokenRate,         ///< more text than anyone can say in that time
+  kEmpty,             ///< no text, although there seems to be speech
+};
+
+/// A stable name, for instance "no_speech": the reason that users see for audio without text.
+std::string_view issue_name(QualityIssue issue);
+
+struct QualityFigures {
+  float avg_logprob = 0;
+  float no_speech_prob = 0;
+  float compression_ratio = 0;  ///< of the text as UTF-8
+  int num_text_tokens = 0;
+  double seconds = 0;  ///< of real audio
+  FinishReason finish = FinishReason::kEndOfText;
+};
+
+enum class Verdict {
+  kAccept,
+  kRepeat,    ///< decode again in a longer window
+  kSuppress,  ///< give no text, for the reason in `issue`
+};
+
+struct Assessment {
+  Verdict verdict;
+  std::optional<QualityIssue> issue;
+};
+
+/// The rule. Where the model says that there is no speech, and is not sure of its text, there is none. Anything else
+/// doubtful is repeated as long as it may be. After that, text that still repeats itself is suppressed, and text that
+/// is merely improbable is given, with the doubt recorded.
+Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat);
+
+}  // namespace stenod::whisper

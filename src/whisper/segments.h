@@ -1,0 +1,22 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "whisper/special_tokens.h"
+
+namespace stenod::whisper {
+
+/// A stretch of text with its times, in seconds from the start of the window.
+struct SegmentSpan {
+  double start_s;
+  double end_s;
+  int first_token;  ///< index of its first text token in what was decoded
+  int num_tokens;   ///< text tokens, which follow one another
+};
+
+/// Cuts what was decoded at its timestamps. A segment without an opening timestamp starts where the one before it
+/// ended, one without a closing timestamp ends with the audio. Times lie in [0, real_frames * 20 ms] and never fall.
+std::vector<SegmentSpan> split_segments(const SpecialTokens& tokens, std::span<const int> decoded, int real_frames);
+
+}  // namespace stenod::whisper
