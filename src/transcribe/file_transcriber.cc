@@ -1,0 +1,272 @@
+#include "transcribe/file_transcriber.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "audio/decoder.h"
+#include "text/language.h"
+#include "transcribe/speech_stream.h"
+
+namespace stenod::transcribe {
+namespace {
+
+// Windows of one file that wait in the engine or are being decoded. Enough to keep every slot busy, few enough that
+// other files and people get their turn.
+constexpr std::size_t kMaxInFlight = 32;
+// An engine whose queue is full of others' work is asked again after this.
+constexpr auto kRetryAfter = std::chrono::milliseconds(20);
+
+/// One window's way through the engine. Shared with the callback, which may come after the file was given up.
+struct InFlight {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<Result<engine::WindowResult>> outcome;
+
+  void set(Result<engine::WindowResult> result) {
+    {
+      const std::lock_guard lock(mutex);
+      outcome = std::move(result);
+    }
+    changed.notify_all();
+  }
+  bool done() {
+    const std::lock_guard lock(mutex);
+    return outcome.has_value();
+  }
+  /// Blocks until the engine has answered, which it always does.
+  Result<engine::WindowResult> take() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return outcome.has_value(); });
+    return *std::move(outcome);
+  }
+};
+
+double seconds(std::int64_t samples) { return static_cast<double>(samples) / audio::kSampleRate; }
+
+/// One file's transcription.
+class FileJob {
+ public:
+  FileJob(Recogniser& recogniser, const FileOptions& options, std::stop_token stop)
+      : recogniser_(recogniser), options_(options), stop_(std::move(stop)) {}
+  /// What is still in the engine is of no use any more.
+  ~FileJob() { abandoned_.request_stop(); }
+
+  Result<FileResult> run(const std::filesystem::path& file, const std::function<void(const FileProgress&)>& on_progress);
+
+ private:
+  struct Pending {
+    int channel;
+    Window window;
+    std::shared_ptr<InFlight> in_flight;
+  };
+
+  Status choose_language();
+  Status submit(int channel, SpeechWindow window);
+  Status collect_oldest();
+  Status collect_finished();
+  void write(const Pending& pending, engine::WindowResult result);
+  text::Segment make_segment(const Pending& pending, const engine::WindowResult& result, const engine::Segment& segment);
+
+  Recogniser& recogniser_;
+  const FileOptions& options_;
+  std::stop_token stop_;
+  std::stop_source abandoned_;
+  std::stop_callback<std::function<void()>> on_stop_{stop_, [this] { abandoned_.request_stop(); }};
+  bool split_ = false;
+
+  std::optional<int> language_token_;
+  std::deque<Pending> pending_;
+  FileResult result_;
+  double done_s_ = 0;
+};
+
+Status FileJob::choose_language() {
+  const text::Tokenizer& tokenizer = recogniser_.tokenizer();
+  if (!recogniser_.dims().multilingual()) {
+    if (options_.language && *options_.language != "en") {
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("this model knows only English, not '{}'; use a multilingual one, for instance base",
+                               *options_.language),
+                   "language"};
+    }
+    result_.transcript.language = "en";
+    result_.transcript.language_probability = 1;
+    return {};
+  }
+  if (!options_.language) return {};
+  const text::Language* language = text::find_language(*options_.language);
+  if (language != nullptr) language_token_ = tokenizer.language_token(language->code);
+  if (!language_token_) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("unknown language '{}', expected auto or a code such as en, de, zh", *options_.language),
+                 "language"};
+  }
+  result_.transcript.language = std::string(language->code);
+  result_.transcript.language_probability = 1;
+  return {};
+}
+
+Status FileJob::submit(int channel, SpeechWindow window) {
+  // Without a language the first window decides it for all, so they wait for it.
+  const bool detects = recogniser_.dims().multilingual() && !language_token_;
+  auto features = std::make_shared<const audio::LogMel>(std::move(window.features));
+  const Pending pending{channel, std::move(window.window), std::make_shared<InFlight>()};
+  while (true) {
+    if (pending_.size() >= kMaxInFlight) STENOD_RETURN_IF_ERROR(collect_oldest());
+    engine::Request request;
+    request.audio = features;
+    request.request_class = options_.request_class;
+    request.cancellation = abandoned_.get_token();
+    request.options.language_token = language_token_;
+    request.options.task = options_.task;
+    request.options.word_times = options_.word_timestamps;
+    request.options.suppressed = recogniser_.suppressed_tokens();
+    request.options.window =
+        options_.full_window ? whisper::WindowPolicy::kFull : whisper::WindowPolicy::kProportional;
+    const Status submitted = recogniser_.engine().submit(
+        std::move(request),
+        [in_flight = pending.in_flight](Result<engine::WindowResult> result) { in_flight->set(std::move(result)); });
+    if (submitted) break;
+    if (submitted.error().code != ErrorCode::kOverloaded) return submitted;
+    if (stop_.stop_requested()) return Error{ErrorCode::kCancelled, "stopped"};
+    if (pending_.empty()) {
+      std::this_thread::sleep_for(kRetryAfter);
+    } else {
+      STENOD_RETURN_IF_ERROR(collect_oldest());
+    }
+  }
+  pending_.push_back(pending);
+  if (detects) return collect_oldest();
+  return {};
+}
+
+Status FileJob::collect_oldest() {
+  const Pending pending = std::move(pending_.front());
+  pending_.pop_front();
+  STENOD_ASSIGN_OR_RETURN(engine::WindowResult result, pending.in_flight->take());
+  write(pending, std::move(result));
+  return {};
+}
+
+Status FileJob::collect_finished() {
+  while (!pending_.empty() && pending_.front().in_flight->done()) STENOD_RETURN_IF_ERROR(collect_oldest());
+  return {};
+}
+
+void FileJob::write(const Pending& pending, engine::WindowResult result) {
+  text::Transcript& transcript = result_.transcript;
+  done_s_ = std::max(done_s_, seconds(pending.window.end()));
+  if (recogniser_.dims().multilingual() && !language_token_ && !result.suppressed) {
+    language_token_ = result.language_token;
+    transcript.language = recogniser_.language_code(result.language_token);
+    transcript.language_probability = result.language_probability;
+  }
+  if (result.suppressed) {
+    transcript.dropped.push_back({seconds(pending.window.start()), seconds(pending.window.end()),
+                                  std::string(whisper::issue_name(*result.suppressed)), result.suppressed_text,
+                                  split_ ? std::optional(pending.channel) : std::nullopt});
+    // Should no window have speech, the language is the first guess.
+    if (transcript.language.empty()) {
+      transcript.language = recogniser_.language_code(result.language_token);
+      transcript.language_probability = result.language_probability;
+    }
+    return;
+  }
+  for (const engine::Segment& segment : result.segments) {
+    transcript.segments.push_back(make_segment(pending, result, segment));
+  }
+}
+
+text::Segment FileJob::make_segment(const Pending& pending, const engine::WindowResult& result,
+                                    const engine::Segment& segment) {
+  text::Segment written;
+  written.start = pending.window.start_time(segment.start_s);
+  written.end = std::max(written.start, pending.window.end_time(segment.end_s));
+  written.text = segment.text;
+  written.avg_logprob = result.avg_logprob;
+  written.no_speech_prob = result.no_speech_prob;
+  written.compression_ratio = result.compression_ratio;
+  if (split_) written.channel = pending.channel;
+  for (const whisper::WordSpan& word : segment.words) {
+    const double start = pending.window.start_time(word.start_s);
+    written.words.push_back({word.text, start, std::max(start, pending.window.end_time(word.end_s)), word.probability});
+  }
+  return written;
+}
+
+Result<FileResult> FileJob::run(const std::filesystem::path& file,
+                                const std::function<void(const FileProgress&)>& on_progress) {
+  STENOD_RETURN_IF_ERROR(choose_language());
+  audio::DecoderOptions decoder_options;
+  decoder_options.channels = options_.split_channels ? audio::ChannelMode::kSplit : audio::ChannelMode::kMix;
+  decoder_options.stop = stop_;
+  STENOD_ASSIGN_OR_RETURN(const auto decoder, audio::Decoder::open(file, decoder_options));
+  split_ = options_.split_channels;
+
+  std::vector<SpeechStream> streams;
+  for (int channel = 0; channel < decoder->num_channels(); ++channel) {
+    STENOD_ASSIGN_OR_RETURN(auto stream, SpeechStream::create(options_.vad ? &recogniser_.vad() : nullptr,
+                                                              recogniser_.dims().num_mels));
+    streams.push_back(std::move(stream));
+  }
+
+  const auto transcribe_all = [&]() -> Status {
+    audio::ChannelSamples samples;
+    std::vector<SpeechWindow> windows;
+    bool at_end = false;
+    while (!at_end) {
+      STENOD_ASSIGN_OR_RETURN(const std::size_t count, decoder->read(samples));
+      at_end = count == 0;
+      for (std::size_t channel = 0; channel < streams.size(); ++channel) {
+        windows.clear();
+        at_end ? streams[channel].finish(windows) : streams[channel].push(samples[channel], windows);
+        for (SpeechWindow& window : windows) {
+          STENOD_RETURN_IF_ERROR(submit(static_cast<int>(channel), std::move(window)));
+        }
+      }
+      STENOD_RETURN_IF_ERROR(collect_finished());
+      result_.transcript.duration = seconds(streams.front().num_samples());
+      if (on_progress) on_progress({done_s_, result_.transcript.duration, decoder->estimated_duration_s()});
+    }
+    while (!pending_.empty()) {
+      STENOD_RETURN_IF_ERROR(collect_oldest());
+      if (on_progress) on_progress({done_s_, result_.transcript.duration, result_.transcript.duration});
+    }
+    return {};
+  };
+  const Status status = transcribe_all();
+  if (!status) {
+    if (status.error().code != ErrorCode::kCancelled || !stop_.stop_requested()) return status.error();
+    result_.interrupted = true;
+  }
+  result_.num_skipped_packets = decoder->num_skipped_packets();
+
+  text::Transcript& transcript = result_.transcript;
+  // Windows are submitted in the order of their ends; those of different channels may overlap.
+  std::stable_sort(transcript.segments.begin(), transcript.segments.end(),
+                   [](const text::Segment& a, const text::Segment& b) { return a.start < b.start; });
+  for (const text::Segment& segment : transcript.segments) transcript.text += segment.text;
+  if (const auto first = transcript.text.find_first_not_of(' '); first != std::string::npos) {
+    transcript.text.erase(0, first);
+  }
+  return std::move(result_);
+}
+
+}  // namespace
+
+Result<FileResult> FileTranscriber::transcribe(const std::filesystem::path& file, const FileOptions& options,
+                                               const std::function<void(const FileProgress&)>& on_progress,
+                                               std::stop_token stop) {
+  return FileJob(recogniser_, options, std::move(stop)).run(file, on_progress);
+}
+
+}  // namespace stenod::transcribe

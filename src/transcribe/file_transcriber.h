@@ -1,0 +1,57 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+#include "text/segment.h"
+#include "transcribe/recogniser.h"
+
+namespace stenod::transcribe {
+
+struct FileOptions {
+  std::optional<std::string> language;  ///< Whisper's code; absent: detected in the first window of speech
+  whisper::Task task = whisper::Task::kTranscribe;
+  bool vad = true;             ///< false: everything is taken for speech
+  bool word_timestamps = false;
+  bool split_channels = false; ///< each channel its own text
+  bool full_window = false;    ///< encode 30 s for every window
+  scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
+};
+
+struct FileProgress {
+  double done_s = 0;               ///< seconds of audio whose text is final
+  double decoded_s = 0;            ///< seconds of audio read
+  std::optional<double> total_s;   ///< what the file claims
+};
+
+struct FileResult {
+  text::Transcript transcript;
+  /// Stopped before its end: the transcript holds what was finished, without gaps.
+  bool interrupted = false;
+  /// Parts of the file that could not be decoded and were left out.
+  std::int64_t num_skipped_packets = 0;
+};
+
+/// Transcribes whole recordings with a recogniser that others may use at the same time.
+///
+/// A recording streams through: decoded block by block, judged by the voice activity detector, packed into windows of
+/// speech, of which a bounded number waits in the engine. Memory does not depend on its length, but for its text.
+class FileTranscriber {
+ public:
+  explicit FileTranscriber(Recogniser& recogniser) : recogniser_(recogniser) {}
+
+  /// Blocks until the file is done. Any number of threads may transcribe at once. `on_progress` is called by this
+  /// thread. Errors: those of audio::Decoder, kInvalidArgument (language), and what the engine reports for a window.
+  Result<FileResult> transcribe(const std::filesystem::path& file, const FileOptions& options,
+                                const std::function<void(const FileProgress&)>& on_progress = {},
+                                std::stop_token stop = {});
+
+ private:
+  Recogniser& recogniser_;
+};
+
+}  // namespace stenod::transcribe

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "compute/isa.h"
+#include "compute/types.h"
+#include "engine/engine.h"
+#include "models/whisper_weights.h"
+#include "text/tokenizer.h"
+#include "vad/silero_vad.h"
+
+namespace stenod::transcribe {
+
+struct RecogniserOptions {
+  std::filesystem::path model_folder;
+  std::filesystem::path vad_file;
+  int num_threads = 0;  ///< 0: as many as the process has cores
+  std::optional<compute::ComputeType> compute_type;  ///< absent: the fastest that this machine does well (int8)
+  std::optional<compute::Isa> max_isa;               ///< absent: what the machine has
+  int num_slots = 16;
+};
+
+/// A model that is ready to transcribe: engine, tokenizer and voice activity detector. Immutable but for the engine;
+/// any thread may use it.
+class Recogniser {
+ public:
+  /// Reads, checks and packs everything; blocks for a second or so. Errors: those of its parts.
+  static Result<std::unique_ptr<Recogniser>> load(const RecogniserOptions& options);
+
+  engine::Engine& engine() { return *engine_; }
+  const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+  const vad::SileroVad& vad() const { return *vad_; }
+  const models::WhisperDims& dims() const { return dims_; }
+  const std::string& device_name() const { return device_name_; }
+  compute::ComputeType compute_type() const { return compute_type_; }
+  std::shared_ptr<const whisper::SuppressedTokens> suppressed_tokens() const { return suppressed_; }
+
+  /// The code of a language token ("en"); "en" for English-only models' -1.
+  std::string language_code(int language_token) const;
+
+ private:
+  Recogniser() = default;
+
+  models::WhisperDims dims_;
+  compute::ComputeType compute_type_ = compute::ComputeType::kInt8;
+  std::string device_name_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;  ///< also held by the engine's text functions
+  std::unique_ptr<vad::SileroVad> vad_;
+  std::shared_ptr<const whisper::SuppressedTokens> suppressed_;
+  std::unique_ptr<engine::Engine> engine_;
+};
+
+}  // namespace stenod::transcribe

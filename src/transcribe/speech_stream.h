@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "audio/features.h"
+#include "audio/log_mel.h"
+#include "base/result.h"
+#include "transcribe/window_packer.h"
+#include "vad/silero_vad.h"
+#include "vad/speech_segmenter.h"
+
+namespace stenod::transcribe {
+
+/// A window with its log-mel frames, ready for the engine.
+struct SpeechWindow {
+  Window window;
+  audio::LogMel features;
+};
+
+/// One channel of a recording, from samples to windows of speech. Holds at most about a minute of samples. One thread.
+class SpeechStream {
+ public:
+  /// `vad` may be null: then all is speech, cut where it is most quiet. It must outlive the stream.
+  static Result<SpeechStream> create(const vad::SileroVad* vad, int num_mels);
+
+  /// The next samples; appends the windows that they complete.
+  void push(std::span<const std::int16_t> samples, std::vector<SpeechWindow>& windows);
+  /// The recording is over; appends the rest.
+  void finish(std::vector<SpeechWindow>& windows);
+
+  std::int64_t num_samples() const { return first_sample_ + static_cast<std::int64_t>(samples_.size()); }
+
+ private:
+  SpeechStream(const vad::SileroVad* vad, vad::SpeechSegmenter segmenter, int num_mels);
+
+  void judge(bool last, std::vector<vad::SpeechSegment>& segments);
+  void cut_without_vad(bool last, std::vector<vad::SpeechSegment>& segments);
+  void pack(std::span<const vad::SpeechSegment> segments, bool last, std::vector<SpeechWindow>& windows);
+  SpeechWindow complete(Window window);
+  void forget();
+
+  const vad::SileroVad* vad_;
+  vad::SpeechSegmenter segmenter_;
+  vad::VadState vad_state_;
+  vad::SileroVad::Scratch scratch_;
+  WindowPacker packer_;
+  audio::LogMelExtractor extractor_;  ///< of the window that is being packed
+  audio::LogMel features_;
+
+  std::vector<std::int16_t> samples_;  ///< from first_sample_ on
+  std::int64_t first_sample_ = 0;
+  std::int64_t num_judged_ = 0;        ///< samples that the detector has seen, or that were cut
+  std::int64_t needed_from_ = 0;       ///< end of the last speech given out
+  std::vector<float> chunk_samples_, probabilities_;
+};
+
+}  // namespace stenod::transcribe
