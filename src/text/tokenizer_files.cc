@@ -79,8 +79,8 @@ Status put_token(TokenTable& table, const json::value& id, std::string_view text
   const auto index = id.is_int64() ? static_cast<std::uint64_t>(id.get_int64()) : id.get_uint64();
   if (index >= table.size()) {
     return tokenizer_error(ErrorCode::kTokenizerIdOutOfRange, name,
-                           fmt::format("token {} has id {}, but the model has {} tokens", shown(text), json::serialize(id),
-                                       table.size()));
+                           fmt::format("token {} has id {}, but the model has {} tokens", shown(text),
+                                       json::serialize(id), table.size()));
   }
   auto& entry = table[index];
   // The end of text stands both in the vocabulary and in the added tokens of real files.
