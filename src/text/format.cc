@@ -74,7 +74,8 @@ std::string line_of(const Segment& segment) {
 
 std::string vtt_text(const Segment& segment) {
   // & and < begin an escape or a tag there (https://www.w3.org/TR/webvtt1/).
-  std::string text = replace_all(replace_all(replace_all(one_line(segment.text), "-->", "->"), "&", "&amp;"), "<", "&lt;");
+  std::string text = replace_all(one_line(segment.text), "-->", "->");
+  text = replace_all(replace_all(std::move(text), "&", "&amp;"), "<", "&lt;");
   if (segment.channel && !text.empty()) text = fmt::format("<v {}>{}", *segment.channel, text);
   return text;
 }

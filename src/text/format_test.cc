@@ -61,7 +61,8 @@ TEST(Format, JsonIsTheSameIndentedWithWhatWasDropped) {
   const std::string text = format_transcript(Format::kJson, example());
   EXPECT_EQ(text.substr(0, 30), "{\n  \"file\": \"talk \\\"one\\\".mp3\"");
   json::object object = parse_json(text).value().as_object();
-  EXPECT_EQ(object.at("dropped"), (json::array{{{"start", 2.25}, {"end", 4.0}, {"reason", "no_speech"}, {"text", " Thanks."}}}));
+  const json::array dropped = {{{"start", 2.25}, {"end", 4.0}, {"reason", "no_speech"}, {"text", " Thanks."}}};
+  EXPECT_EQ(object.at("dropped"), dropped);
   object.erase("dropped");
   EXPECT_EQ(json::value(object), parse_json(format_transcript(Format::kJsonl, example())).value());
 }

@@ -42,10 +42,10 @@ constexpr std::array<Language, 100> kLanguages = {{
     {"su", "sundanese"}, {"yue", "cantonese"},
 }};
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kAliases = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kAliases = {{
     {"burmese", "my"}, {"valencian", "ca"}, {"flemish", "nl"}, {"haitian", "ht"}, {"letzeburgesch", "lb"},
     {"pushto", "ps"}, {"panjabi", "pa"}, {"moldavian", "ro"}, {"moldovan", "ro"}, {"sinhalese", "si"},
-    {"castilian", "es"}, {"mandarin", "zh"}, {"farsi", "fa"}, {"jv", "jw"},
+    {"castilian", "es"}, {"mandarin", "zh"}, {"farsi", "fa"}, {"jv", "jw"}, {"iw", "he"},
 }};
 
 char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }

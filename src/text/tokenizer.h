@@ -48,7 +48,7 @@ class Tokenizer {
   int vocab_size() const { return special_.timestamp_begin + kNumTimestamps; }
   const SpecialTokens& special() const { return special_; }
 
-  /// Codes in the order of their ids: the token of language_codes()[i] is special().sot + 1 + i.
+  /// Codes as in language.h, in the order of their ids: the token of language_codes()[i] is special().sot + 1 + i.
   std::span<const std::string> language_codes() const { return language_codes_; }
   std::optional<int> language_token(std::string_view code) const;
 

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "text/language.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
@@ -26,6 +27,9 @@ Error tokenizer_error(ErrorCode code, std::string_view name, std::string_view wh
   return {code, fmt::format("{}: {}; download the model again, or convert it again with its own tokenizer", name, what),
           std::string(name)};
 }
+
+/// A token for a message: whatever a file holds, short and valid UTF-8.
+std::string shown(std::string_view token) { return fmt::format("\"{}\"", to_valid_utf8(token.substr(0, 40))); }
 
 Result<TokenTable> make_table(int vocab_size) {
   if (vocab_size <= Tokenizer::kNumTimestamps || vocab_size > kMaxVocabSize) {
@@ -69,18 +73,20 @@ Status check_type(const json::value& part, std::string_view field, std::string_v
 }
 
 Status put_token(TokenTable& table, const json::value& id, std::string_view text, std::string_view name) {
-  if (!id.is_number() || id.is_double()) return wrong_type(name, fmt::format("the id of token \"{}\"", text), "an integer");
+  if (!id.is_int64() && !id.is_uint64()) {
+    return wrong_type(name, fmt::format("the id of token {}", shown(text)), "an integer");
+  }
   const auto index = id.is_int64() ? static_cast<std::uint64_t>(id.get_int64()) : id.get_uint64();
   if (index >= table.size()) {
     return tokenizer_error(ErrorCode::kTokenizerIdOutOfRange, name,
-                           fmt::format("token \"{}\" has id {}, but the model has {} tokens", text,
+                           fmt::format("token {} has id {}, but the model has {} tokens", shown(text),
                                        json::serialize(id), table.size()));
   }
   auto& entry = table[index];
   // The end of text stands both in the vocabulary and in the added tokens of real files.
   if (entry && *entry != text) {
     return tokenizer_error(ErrorCode::kTokenizerDuplicate, name,
-                           fmt::format("id {} belongs to \"{}\" and to \"{}\"", index, *entry, text));
+                           fmt::format("id {} belongs to {} and to {}", index, shown(*entry), shown(text)));
   }
   entry = text;
   return {};
@@ -149,7 +155,7 @@ class TokenizerBuilder {
       const auto [entry, inserted] = ids_.emplace(*table_[id], static_cast<int>(id));
       if (!inserted) {
         return error(ErrorCode::kTokenizerDuplicate,
-                     fmt::format("token \"{}\" has the ids {} and {}", *table_[id], entry->second, id));
+                     fmt::format("token {} has the ids {} and {}", shown(*table_[id]), entry->second, id));
       }
     }
     return {};
@@ -203,9 +209,10 @@ class TokenizerBuilder {
       const std::string_view code = framed ? text.substr(2, text.size() - 4) : std::string_view{};
       if (code.empty() || code.size() > 3 || code.find_first_not_of("abcdefghijklmnopqrstuvwxyz") != code.npos) {
         return error(ErrorCode::kTokenizerBadLayout,
-                     fmt::format("token {}, \"{}\", stands where a language like <|en|> must be", id, text));
+                     fmt::format("token {}, {}, stands where a language like <|en|> must be", id, shown(text)));
       }
-      tokenizer_.language_codes_.emplace_back(code);
+      const Language* language = find_language(code);  // some files call Hebrew iw
+      tokenizer_.language_codes_.emplace_back(language != nullptr ? language->code : code);
     }
     // Files made before the third model leave the timestamps out.
     for (int id = s.timestamp_begin; id < size; ++id) {
@@ -213,7 +220,7 @@ class TokenizerBuilder {
       const std::string expected = text ? tokenizer_.decode_with_timestamps(std::array{id}) : std::string();
       if (text && *text != expected) {
         return error(ErrorCode::kTokenizerBadLayout,
-                     fmt::format("token {} is \"{}\" where {} must be", id, *text, expected));
+                     fmt::format("token {} is {} where {} must be", id, shown(*text), expected));
       }
     }
     return {};
@@ -230,8 +237,7 @@ class TokenizerBuilder {
         const int byte = unit.code_point < kByteAlphabet.size() ? kByteAlphabet[unit.code_point] : -1;
         if (byte < 0) {
           return error(ErrorCode::kTokenizerBadCharacter,
-                       fmt::format("token {}, \"{}\", has a character that stands for no byte", id,
-                                   to_valid_utf8(*table_[id])));
+                       fmt::format("token {}, {}, has a character that stands for no byte", id, shown(*table_[id])));
         }
         tokenizer_.bytes_ += static_cast<char>(byte);
         rest.remove_prefix(unit.size);

@@ -8,6 +8,7 @@
 
 #include "text/testing/mini_vocabulary.h"
 #include "text/tokenizer.h"
+#include "text/utf8.h"
 
 namespace stenod::text {
 namespace {
@@ -20,6 +21,8 @@ std::string code_of(const Result<Tokenizer>& result) {
   if (result.error().code != ErrorCode::kInvalidArgument) {
     EXPECT_EQ(result.error().message.rfind("file.x: ", 0), 0u) << result.error().message;
     EXPECT_EQ(result.error().param, "file.x");
+    EXPECT_LT(result.error().message.size(), 400u) << "a message must not carry a file's contents along";
+    EXPECT_EQ(to_valid_utf8(result.error().message), result.error().message);
   }
   return std::string(error_name(result.error().code));
 }
@@ -71,6 +74,18 @@ TEST(TokenizerFiles, NospeechHasTwoNames) {
   MiniVocabulary mini;
   mini.special[9] = "<|nospeech|>";
   EXPECT_EQ(load_json(mini), "ok");
+}
+
+TEST(TokenizerFiles, HebrewHasTwoCodes) {
+  MiniVocabulary mini;
+  mini.special[2] = "<|iw|>";
+  EXPECT_EQ(mini.tokenizer().language_token("he"), mini.eot() + 2);
+}
+
+TEST(TokenizerFiles, LanguagesThatWhisperLacksAreTaken) {
+  MiniVocabulary mini;
+  mini.special[2] = "<|xx|>";
+  EXPECT_EQ(mini.tokenizer().language_token("xx"), mini.eot() + 2);
 }
 
 TEST(TokenizerFiles, EveryTruncationIsMalformed) {
@@ -203,10 +218,11 @@ TEST(TokenizerFiles, BadTimestamps) {
 }
 
 TEST(TokenizerFiles, CharactersOutsideTheByteAlphabet) {
-  for (const char* bad : {"a b", "あ", "\u0144", "\u007F", "\u00AD", "\n"}) {
+  for (const std::string& bad : {std::string("a b"), std::string("あ"), std::string("\u0144"), std::string("\u007F"),
+                                 std::string("\u00AD"), std::string("\n"), std::string(100000, ' ')}) {
     MiniVocabulary mini;
     mini.text[0] = bad;
-    EXPECT_EQ(load_json(mini), "tokenizer_bad_character") << bad;
+    EXPECT_EQ(load_json(mini), "tokenizer_bad_character") << bad.substr(0, 10);
   }
   MiniVocabulary invalid_utf8;
   invalid_utf8.text[0] = "\xC4";
@@ -222,6 +238,8 @@ TEST(TokenizerFiles, VocabularyOfAnotherSizeThanTheModels) {
             "tokenizer_size_mismatch");
   EXPECT_EQ(code_of(Tokenizer::from_vocabulary_txt("", mini.vocab_size(), "file.x")), "tokenizer_size_mismatch");
   EXPECT_EQ(code_of(Tokenizer::from_vocabulary_json(mini.vocabulary_json(), mini.vocab_size() + 1, "file.x")),
+            "tokenizer_size_mismatch");
+  EXPECT_EQ(code_of(Tokenizer::from_vocabulary_json(mini.vocabulary_json(), mini.vocab_size() - 1, "file.x")),
             "tokenizer_size_mismatch");
   for (const int size : {-1, 0, Tokenizer::kNumTimestamps, (1 << 20) + 1}) {
     EXPECT_EQ(load_json(contents, size), "invalid_argument") << size;

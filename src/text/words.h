@@ -16,7 +16,7 @@ struct WordTokens {
 
 /// Splits decoded tokens into words as openai-whisper and faster-whisper do: at spaces and ASCII punctuation, or in
 /// languages written without spaces at every position where the tokens so far are whole characters. A special token
-/// begins a word of its own. The words' tokens are `tokens`, in order, except for a last group that ends inside a
+/// begins a word. The words' tokens are `tokens`, in order, except for a last group that ends inside a
 /// character that the whole text has complete; that can only come from ill-formed text and is left out.
 std::vector<WordTokens> split_to_words(const Tokenizer& tokenizer, std::span<const int> tokens,
                                        std::string_view language_code);

@@ -38,10 +38,11 @@ TEST_F(WordsTest, KeepsCharactersOfSeveralTokensTogether) {
               ElementsAre(IsWord("hiあ", Tokens{Mini::kHi, Mini::kE3, Mini::k81, Mini::k82})));
 }
 
-TEST_F(WordsTest, TimestampsAreWords) {
+TEST_F(WordsTest, TimestampsBeginWords) {
   const int begin = mini_.timestamp_begin();
-  EXPECT_THAT(split({begin, Mini::kHello, begin + 50}, "en"),
-              ElementsAre(IsWord("<|0.00|>", Tokens{begin}), IsWord("Hello", Tokens{Mini::kHello}),
+  EXPECT_THAT(split({Mini::kHi, begin, Mini::kWorld, begin + 50}, "en"),
+              ElementsAre(IsWord("hi", Tokens{Mini::kHi}), IsWord("<|0.00|>", Tokens{begin}),
+                          IsWord(" world", Tokens{Mini::kWorld}),
                           IsWord("<|1.00|>", Tokens{begin + 50})));
 }
 
