@@ -118,28 +118,36 @@ build_release() {
   unlock_build
 }
 
-# Where the program keeps models (src/base/paths.cc).
+# Where the program keeps models (src/base/paths.cc), as an absolute path.
 model_dir() {
-  local data_home=${XDG_DATA_HOME:-}
+  local data_home=${XDG_DATA_HOME:-} folder
   [[ $data_home == /* ]] || data_home=${HOME:-/tmp}/.local/share
-  echo "${STENOD_MODEL_DIR:-$data_home/stenod/models}"
+  folder=${STENOD_MODEL_DIR:-$data_home/stenod/models}
+  [[ $folder == /* ]] || folder=$PWD/$folder
+  echo "$folder"
+}
+
+# model_path NAME: where a downloaded model lies; fails when it isn't there. Asked from the root folder, since the
+# program takes a name for a path where a folder of that name exists.
+model_path() {
+  local path
+  path=$(export STENOD_MODEL_DIR && STENOD_MODEL_DIR=$(model_dir) && cd / &&
+    "$root/build/release/stenod" model path "$1" 2>/dev/null) && [[ -e $path ]] && echo "$path"
 }
 
 # pull_models NAME…: downloads models that are not there, once, also when started twice at the same time.
 pull_models() {
-  local folder name path model_lock stenod=$root/build/release/stenod
+  local folder name model_lock
   folder=$(model_dir)
   mkdir -p "$folder"
   exec {model_lock}>"$folder/.lock"
   flock "$model_lock"
   for name in "$@"; do
-    path=$("$stenod" model path "$name" 2>/dev/null) || path=
-    if [[ ! -e $path ]]; then
-      say "downloading the model $name to $folder"
-      if ! "$stenod" model pull "$name" >&2 </dev/null; then
-        say "the model $name could not be downloaded; call again to go on where it stopped"
-        return 1
-      fi
+    model_path "$name" >/dev/null && continue
+    say "downloading the model $name to $folder"
+    if ! "$root/build/release/stenod" model pull "$name" >&2 </dev/null; then
+      say "the model $name could not be downloaded; call again to go on where it stopped"
+      return 1
     fi
   done
   exec {model_lock}>&-
