@@ -182,6 +182,9 @@ TEST(Decoder, FollowsParametersThatChangeWithinAFile) {
 }
 
 TEST(Decoder, NeedsConstantMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer keeps freed memory, so that peak memory says nothing";
+#endif
   const TempFolder folder;
   const auto path = folder.write("hour.wav", wav({.data_size = 115'200'000}, {}));
   std::filesystem::resize_file(path, 115'200'044);  // an hour of zeros that takes no disk
