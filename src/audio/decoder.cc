@@ -246,9 +246,8 @@ Status Decoder::Impl::decode(ChannelSamples& samples) {
   if (!draining_) return feed_packet();
   at_end_ = true;
   STENOD_RETURN_IF_ERROR(resampler_->flush(samples));
-  if (num_samples_ == 0 && samples.front().empty() && num_skipped_packets_ > 0) {
-    return error(ErrorCode::kAudioCorrupt,
-                 fmt::format("none of the audio track's {} packets can be decoded", num_skipped_packets_));
+  if (num_samples_ == 0 && samples.front().empty() && (num_skipped_packets_ > 0 || estimated_duration_s())) {
+    return error(ErrorCode::kAudioCorrupt, "nothing of the audio that the header announces can be decoded");
   }
   return {};
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+// SSE2 for any machine, AVX2 and AVX-512; what lies between is not worth its compile time.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "audio/log_mel_kernel.cc"
 #include <hwy/foreach_target.h>
@@ -107,7 +109,7 @@ HWY_INLINE void butterfly<5>(Complex* a) {
 
 /// One pass over transforms of length `length`, `stride` of them interleaved.
 template <int kRadix>
-HWY_INLINE void fft_pass(const LogMelTables& tables, int length, int stride, const Spectrum& in, Spectrum& out) {
+HWY_NOINLINE void fft_pass(const LogMelTables& tables, int length, int stride, const Spectrum& in, Spectrum& out) {
   const D d;
   const int part = length / kRadix;
   for (int q = 0; q < part; ++q) {

@@ -84,10 +84,12 @@ Status Resampler::configure(const AVFrame& frame) {
   source->format = frame.format;
   if (av_channel_layout_copy(&source->layout, &frame.ch_layout) < 0) return out_of_memory(name_);
 
-  // FFmpeg's rules for mixing need to know which channel is which. What they refuse (more channels than have a usual
-  // order, odd masks) is averaged.
+  // Channels of a declared layout are mixed by FFmpeg's rules for it. All others are averaged: guessing a layout could
+  // take somebody's microphone for a low-frequency effect and drop it.
   int status = AVERROR(EINVAL);
-  if (mode_ == ChannelMode::kMix && num_in > 1) status = make_converter(frame, /*by_layout=*/true);
+  if (mode_ == ChannelMode::kMix && num_in > 1 && frame.ch_layout.order != AV_CHANNEL_ORDER_UNSPEC) {
+    status = make_converter(frame, /*by_layout=*/true);
+  }
   if (status == AVERROR(EINVAL)) status = make_converter(frame, /*by_layout=*/false);
   if (status == AVERROR(ENOMEM)) return out_of_memory(name_);
   if (status < 0) {
@@ -110,11 +112,7 @@ int Resampler::make_converter(const AVFrame& frame, bool by_layout) {
   int status = 0;
   if (by_layout) {
     av_channel_layout_default(&out, num_channels_);
-    if (frame.ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) {
-      av_channel_layout_default(&in, num_in);
-    } else {
-      status = av_channel_layout_copy(&in, &frame.ch_layout);
-    }
+    status = av_channel_layout_copy(&in, &frame.ch_layout);
   }
   swr_free(&swr_);
   if (status >= 0) {
