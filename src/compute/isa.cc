@@ -86,10 +86,11 @@ Result<Isa> limit_isa(Isa max_isa) {
                  fmt::format("the instruction set is already held to {} in this process", isa_name(*in_force)), "max_isa"};
   }
   dnnl::set_max_cpu_isa(onednn_isa(wanted));
+  // Highway numbers better targets with lower bits.
   if (wanted < Isa::kAvx512) {
-    hwy::DisableTargets(HWY_AVX3 | HWY_AVX3_DL);
+    hwy::DisableTargets(HWY_AVX2 - 1);
   } else if (wanted < Isa::kAvx512Vnni) {
-    hwy::DisableTargets(HWY_AVX3_DL);
+    hwy::DisableTargets(HWY_AVX3 - 1);
   }
   in_force = wanted;
   return wanted;

@@ -31,7 +31,8 @@ class ThreadTeam {
              num_tasks);
   }
 
-  static constexpr int kMaxTasks = (1 << 20) - 1;
+  /// Half of what the counter holds, as late threads count past the end.
+  static constexpr int kMaxTasks = (1 << 19) - 1;
 
  private:
   struct Loop {

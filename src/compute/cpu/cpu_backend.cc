@@ -55,9 +55,11 @@ struct CpuBackend::Scratch {
 
   static bool grow(std::unique_ptr<CpuBuffer>& buffer, std::size_t& bytes, std::size_t wanted) {
     if (wanted <= bytes) return true;
-    buffer = CpuBuffer::allocate(wanted);
-    bytes = buffer != nullptr ? wanted : 0;
-    return buffer != nullptr;
+    auto larger = CpuBuffer::allocate(wanted);
+    if (larger == nullptr) return false;
+    buffer = std::move(larger);
+    bytes = wanted;
+    return true;
   }
 };
 
@@ -124,10 +126,11 @@ Result<std::unique_ptr<PackedLinear>> CpuBackend::pack(const LinearSource& sourc
     }
   }
   if (source.outputs <= 8 * source.inputs && source.outputs > hidden_columns_) {
-    hidden_columns_ = source.outputs;
     const auto rows = 2 * static_cast<std::size_t>(num_threads()) * block_rows;
-    hidden_ = CpuBuffer::allocate(rows * static_cast<std::size_t>(hidden_columns_) * sizeof(float));
-    if (hidden_ == nullptr) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    auto larger = CpuBuffer::allocate(rows * static_cast<std::size_t>(source.outputs) * sizeof(float));
+    if (larger == nullptr) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    hidden_ = std::move(larger);
+    hidden_columns_ = source.outputs;
   }
   return std::unique_ptr<PackedLinear>(std::move(matrix));
 }

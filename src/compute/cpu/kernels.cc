@@ -73,27 +73,23 @@ QuantisedRow QuantiseRow(const float* x, std::size_t count, int max_q, std::uint
   return {usable ? range / top : 0.0f, static_cast<std::int32_t>(zero)};
 }
 
+bool AllFinite(const float* x, std::size_t count) {
+  VF sum = hn::Zero(F());  // x * 0 is 0, or not a number
+  float tail = 0;
+  for_row(
+      count, [&](std::size_t i) { sum = hn::MulAdd(hn::LoadU(F(), x + i), hn::Zero(F()), sum); },
+      [&](std::size_t i) { tail += x[i] * 0.0f; });
+  return tail + hn::GetLane(hn::SumOfLanes(F(), sum)) == 0.0f;
+}
+
 QuantisedWeightRow QuantiseWeightRow(const float* x, std::size_t count, std::int8_t* q) {
   const F d;
   VF largest = hn::Zero(d);
-  VF finite = hn::Zero(d);  // x * 0 is 0, or not a number
-  float largest_tail = 0, finite_tail = 0;
+  float largest_tail = 0;
   for_row(
-      count,
-      [&](std::size_t i) {
-        const VF v = hn::LoadU(d, x + i);
-        largest = hn::Max(largest, hn::Abs(v));
-        finite = hn::MulAdd(v, hn::Zero(d), finite);
-      },
-      [&](std::size_t i) {
-        largest_tail = std::max(largest_tail, std::abs(x[i]));
-        finite_tail += x[i] * 0.0f;
-      });
+      count, [&](std::size_t i) { largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i))); },
+      [&](std::size_t i) { largest_tail = std::max(largest_tail, std::abs(x[i])); });
   const float maximum = std::max(largest_tail, hn::GetLane(hn::MaxOfLanes(d, largest)));
-  const float check = finite_tail + hn::GetLane(hn::SumOfLanes(d, finite));
-  if (check != 0.0f || maximum > std::numeric_limits<float>::max()) {
-    return {std::numeric_limits<float>::quiet_NaN(), 0};
-  }
   const float inverse = maximum > 1e-30f ? 127.0f / maximum : 0.0f;
   const VF vector_inverse = hn::Set(d, inverse);
   const hn::Rebind<std::int8_t, F> bytes;
@@ -154,7 +150,9 @@ void ConvertToBfloat16(const float* x, std::size_t count, std::uint16_t* out) {
         const auto bits = hn::BitCast(du, hn::LoadU(d, x + i));
         const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
         const auto rounded = hn::Add(bits, hn::Add(hn::Set(du, 0x7fffu), even));
-        hn::StoreU(hn::TruncateTo(halves, hn::ShiftRight<16>(rounded)), halves, out + i);
+        const auto upper = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(hn::BitCast(d, bits))), hn::Set(du, 0x7fc0u),
+                                          hn::ShiftRight<16>(rounded));
+        hn::StoreU(hn::TruncateTo(halves, upper), halves, out + i);
       },
       [&](std::size_t i) { out[i] = float_to_bfloat16(x[i]); });
 }
@@ -179,7 +177,7 @@ void StoreRow(const float* x, std::size_t count, StorageType storage, void* out)
 
 /// `kQuantised`: int32 sums of 8-bit products. Whole vectors only; the caller cuts at blocks of 64 columns.
 template <bool kQuantised, bool kGelu, typename T>
-HWY_INLINE void finish_vector(const ProductEnd& end, int row, int column, T* out) {
+HWY_INLINE void finish_vector(const ProductEnd& end, int row, int column, const float* residual, T* out) {
   const F d;
   VF v;
   if constexpr (kQuantised) {
@@ -194,7 +192,7 @@ HWY_INLINE void finish_vector(const ProductEnd& end, int row, int column, T* out
   }
   if (end.bias != nullptr) v = hn::Add(v, hn::LoadU(d, end.bias + column));
   if constexpr (kGelu) v = gelu(d, v);
-  if (end.residual != nullptr) v = hn::Add(v, hn::LoadU(d, end.residual + row * end.residual_stride + column));
+  if (residual != nullptr) v = hn::Add(v, hn::LoadU(d, residual));
   store(v, out);
 }
 
@@ -203,27 +201,24 @@ void finish_rows(const ProductEnd& end) {
   const auto lanes = static_cast<int>(hn::Lanes(F()));
   for (int row = 0; row < end.rows; ++row) {
     T* const out_row = static_cast<T*>(end.output.data) + (end.first_row + row) * end.output.row_stride;
+    const float* const residual_row = end.residual != nullptr ? end.residual + row * end.residual_stride : nullptr;
     for (int block = 0; block < end.columns; block += 64) {
       const std::int64_t column = end.first_column + block;
       T* const out = out_row + column / 64 * end.output.block_stride + column % 64;
+      const float* const residual = residual_row != nullptr ? residual_row + block : nullptr;
       const int width = std::min(64, end.columns - block);
       int i = 0;
-      for (; i + lanes <= width; i += lanes) finish_vector<kQuantised, kGelu>(end, row, block + i, out + i);
+      for (; i + lanes <= width; i += lanes) {
+        finish_vector<kQuantised, kGelu>(end, row, block + i, residual != nullptr ? residual + i : nullptr, out + i);
+      }
       if (i == width) continue;
       // The rest of a row whose length is no multiple of the vector's: sums, scales and bias have room, the output and
       // the residual may not.
-      HWY_ALIGN T rest[HWY_MAX_BYTES / sizeof(float)];
-      ProductEnd without_residual = end;
-      without_residual.residual = nullptr;
-      finish_vector<kQuantised, kGelu>(without_residual, row, block + i, rest);
-      for (int k = 0; i + k < width; ++k) {
-        if constexpr (sizeof(T) == sizeof(float)) {
-          const float* residual = end.residual;
-          out[i + k] = rest[k] + (residual != nullptr ? residual[row * end.residual_stride + block + i + k] : 0.0f);
-        } else {
-          out[i + k] = rest[k];
-        }
-      }
+      float residual_rest[HWY_MAX_BYTES / sizeof(float)] = {};
+      T out_rest[HWY_MAX_BYTES / sizeof(float)];
+      for (int k = 0; residual != nullptr && i + k < width; ++k) residual_rest[k] = residual[i + k];
+      finish_vector<kQuantised, kGelu>(end, row, block + i, residual != nullptr ? residual_rest : nullptr, out_rest);
+      for (int k = 0; i + k < width; ++k) out[i + k] = out_rest[k];
     }
   }
 }
@@ -293,7 +288,7 @@ void AttendBlock(const AttentionBlock& block, float* scratch) {
     for (int i = 0; i < kHeadSize; ++i) queries[i * kQueryBlock + q] = block.queries[q * kHeadSize + i] * 0.125f;
   }
   std::memset(weighted, 0, kHeadSize * kQueryBlock * sizeof(float));
-  std::fill_n(largest, kQueryBlock, -1e30f);
+  std::fill_n(largest, kQueryBlock, std::numeric_limits<float>::lowest());
   std::fill_n(total, kQueryBlock, 0.0f);
 
   for (std::int64_t first = 0; first < block.num_keys; first += kKeyBlock) {
@@ -359,7 +354,7 @@ HWY_INLINE float score_keys(const float* query, const T* keys, std::size_t num_k
   for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
     q[v] = hn::Mul(hn::LoadU(d, query + v * lanes), hn::Set(d, 0.125f));
   }
-  VF largest = hn::Set(d, -1e30f);
+  VF largest = hn::Set(d, std::numeric_limits<float>::lowest());
   for (std::size_t k = 0; k < num_keys; ++k) {
     const T* const key = keys + k * kHeadSize;
     VF sum0 = hn::Mul(q[0], load(key)), sum1 = hn::Zero(d);
@@ -372,7 +367,7 @@ HWY_INLINE float score_keys(const float* query, const T* keys, std::size_t num_k
     largest = hn::Max(largest, dot);
   }
   // Whole vectors, the last one filled up with weights of zero.
-  for (std::size_t k = num_keys; k % lanes != 0; ++k) weights[k] = -1e30f;
+  for (std::size_t k = num_keys; k % lanes != 0; ++k) weights[k] = std::numeric_limits<float>::lowest();
   VF sum = hn::Zero(d);
   for (std::size_t k = 0; k < num_keys; k += lanes) {
     const VF e = exp_fast(d, hn::Sub(hn::LoadU(d, weights + k), largest));
@@ -441,6 +436,7 @@ namespace stenod::compute {
 namespace cpu {
 
 HWY_EXPORT(QuantiseRow);
+HWY_EXPORT(AllFinite);
 HWY_EXPORT(QuantiseWeightRow);
 HWY_EXPORT(LayerNormRow);
 HWY_EXPORT(ConvertToBfloat16);
@@ -454,6 +450,10 @@ HWY_EXPORT(KernelsTarget);
 
 QuantisedRow quantise_row(std::span<const float> values, int max_q, std::uint8_t* q) {
   return HWY_DYNAMIC_DISPATCH(QuantiseRow)(values.data(), values.size(), max_q, q);
+}
+
+bool all_finite(std::span<const float> values) {
+  return HWY_DYNAMIC_DISPATCH(AllFinite)(values.data(), values.size());
 }
 
 QuantisedWeightRow quantise_weight_row(std::span<const float> values, std::int8_t* q) {

@@ -11,12 +11,14 @@
 
 namespace stenod::compute::cpu {
 
+bool all_finite(std::span<const float> values);
+
 struct QuantisedWeightRow {
-  float scale;        ///< w = q * scale; not finite if a value is not
+  float scale;        ///< w = q * scale
   std::int32_t sum;   ///< of all q
 };
 
-/// Symmetric: q = round(w / scale), scale = max|w| / 127.
+/// Symmetric: q = round(w / scale), scale = max|w| / 127. Precondition: all finite.
 QuantisedWeightRow quantise_weight_row(std::span<const float> values, std::int8_t* q);
 
 struct QuantisedRow {

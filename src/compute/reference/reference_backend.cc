@@ -36,14 +36,16 @@ double round_to(double value, ComputeType type) {
   return value;
 }
 
-/// Rounds a row of inputs to the 256 values that 8 bits can say.
-void quantise_inputs(std::vector<double>& row) {
+/// Rounds a row of inputs to the max_quantised + 1 values that there are.
+void quantise_inputs(std::vector<double>& row, int max_quantised) {
   const double low = std::min(0.0, *std::min_element(row.begin(), row.end()));
   const double high = std::max(0.0, *std::max_element(row.begin(), row.end()));
   if (high - low <= 1e-30) return std::fill(row.begin(), row.end(), 0.0);
-  const double scale = (high - low) / 255;
+  const double scale = (high - low) / max_quantised;
   const double zero = std::nearbyint(-low / scale);
-  for (double& x : row) x = (std::clamp(std::nearbyint(x / scale) + zero, 0.0, 255.0) - zero) * scale;
+  for (double& x : row) {
+    x = (std::clamp(std::nearbyint(x / scale) + zero, 0.0, static_cast<double>(max_quantised)) - zero) * scale;
+  }
 }
 
 void normalise(std::vector<double>& row, const LayerNorm& norm) {
@@ -96,6 +98,8 @@ void attend(const float* query, const void* keys, const void* values, StorageTyp
 
 class ReferenceBackend final : public Backend {
  public:
+  explicit ReferenceBackend(int max_quantised) : max_quantised_(max_quantised) {}
+
   std::string name() const override { return "reference"; }
 
   Result<std::unique_ptr<Buffer>> allocate(std::size_t bytes) override { return ReferenceBuffer::make(bytes); }
@@ -130,7 +134,7 @@ class ReferenceBackend final : public Backend {
       const float* const from = args.input.data + r * args.input.stride;
       std::vector<double> row(from, from + args.input.columns);
       if (args.norm != nullptr) normalise(row, *args.norm);
-      if (weights.type == ComputeType::kInt8) quantise_inputs(row);
+      if (weights.type == ComputeType::kInt8) quantise_inputs(row, max_quantised_);
       for (double& x : row) x = round_to(x, weights.type);
       for (std::int64_t o = 0; o < weights.num_outputs; ++o) {
         double sum = 0;
@@ -217,10 +221,15 @@ class ReferenceBackend final : public Backend {
       }
     }
   }
+
+ private:
+  int max_quantised_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+std::unique_ptr<Backend> make_reference_backend(int max_quantised) {
+  return std::make_unique<ReferenceBackend>(max_quantised);
+}
 
 }  // namespace stenod::compute

@@ -7,7 +7,7 @@
 namespace stenod::compute {
 
 /// Every operation written as plainly as it can be, in one thread: what the other back ends are held to. Products and
-/// sums in double precision; int8 quantises as the CPU back end does, but sums in 64-bit integers.
-std::unique_ptr<Backend> make_reference_backend();
+/// sums in double precision. int8 quantises inputs to [0, max_quantised], as the CPU back end does: 127 without VNNI.
+std::unique_ptr<Backend> make_reference_backend(int max_quantised = 255);
 
 }  // namespace stenod::compute
