@@ -1,0 +1,488 @@
+// Every operation of the CPU back end against the plain reference.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "compute/reference/reference_backend.h"
+#include "compute/testing/compute_fixture.h"
+
+namespace stenod::compute {
+namespace {
+
+/// How far results may be from the reference's where both have variance 1. The reference rounds inputs and weights as
+/// the type does, so this allows for float32 sums, and for inputs that float32 rounds to the other neighbour.
+struct Tolerance {
+  ComputeType type;
+  double product;
+};
+constexpr Tolerance kTolerances[] = {
+    {ComputeType::kFloat32, 2e-5},
+    {ComputeType::kBFloat16, 2e-3},
+    {ComputeType::kInt8, 1e-2},
+};
+constexpr double kAttentionTolerance = 2e-5;  ///< always float32
+constexpr double kHalfPrecision = 0x1p-10;    ///< of one place more than rounding, as sums differ
+
+double tolerance(ComputeType type) { return kTolerances[static_cast<std::size_t>(type)].product; }
+
+/// A matrix of either storage type, filled with values that no operation computes.
+class Matrix {
+ public:
+  Matrix(std::int64_t elements, StorageType type) : type_(type), bytes_(static_cast<std::size_t>(elements * storage_bytes(type))) {
+    for (std::int64_t i = 0; i < elements; ++i) set(i, 77.0f);
+  }
+  Matrix(std::span<const float> values, StorageType type) : Matrix(static_cast<std::int64_t>(values.size()), type) {
+    for (std::size_t i = 0; i < values.size(); ++i) set(static_cast<std::int64_t>(i), values[i]);
+  }
+
+  void* data() { return bytes_.data(); }
+  float* floats() { return reinterpret_cast<float*>(bytes_.data()); }
+  std::int64_t size() const { return static_cast<std::int64_t>(bytes_.size()) / storage_bytes(type_); }
+  float get(std::int64_t i) const {
+    if (type_ == StorageType::kFloat32) return at<float>(i);
+    return half_to_float(at<std::uint16_t>(i));
+  }
+  bool is_half() const { return type_ == StorageType::kFloat16; }
+
+ private:
+  template <typename T>
+  T at(std::int64_t i) const {
+    T value;
+    std::memcpy(&value, bytes_.data() + i * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+    return value;
+  }
+  void set(std::int64_t i, float value) {
+    if (type_ == StorageType::kFloat32) {
+      std::memcpy(bytes_.data() + i * 4, &value, 4);
+    } else {
+      const std::uint16_t half = float_to_half(value);
+      std::memcpy(bytes_.data() + i * 2, &half, 2);
+    }
+  }
+
+  StorageType type_;
+  std::vector<std::byte> bytes_;
+};
+
+/// Compares whole matrices, so that what lies between and behind the results must be untouched.
+void expect_near(const Matrix& got, const Matrix& want, double allowed) {
+  ASSERT_EQ(got.size(), want.size());
+  double worst = 0;
+  std::int64_t worst_index = 0, num_bad = 0;
+  for (std::int64_t i = 0; i < got.size(); ++i) {
+    const double wanted = want.get(i);
+    const double error = std::abs(got.get(i) - wanted) - (got.is_half() ? std::abs(wanted) * kHalfPrecision : 0);
+    if (!(error <= allowed)) ++num_bad;  // also if not a number
+    if (!(error <= worst)) {
+      worst = error;
+      worst_index = i;
+    }
+  }
+  EXPECT_EQ(num_bad, 0) << "largest error " << worst << " at " << worst_index << ": " << got.get(worst_index) << ", not "
+                        << want.get(worst_index);
+}
+
+class OpsTest : public ComputeFixture {
+ protected:
+  void SetUp() override {
+    ComputeFixture::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    cpu_ = make_cpu_backend(2);
+    reference_ = make_reference_backend(max_quantised());
+  }
+
+  Backend& cpu() { return *cpu_; }
+  Backend& reference() { return *reference_; }
+  std::vector<Backend*> both() { return {cpu_.get(), reference_.get()}; }
+
+ private:
+  std::unique_ptr<Backend> cpu_, reference_;
+};
+
+struct LinearCase {
+  std::int64_t inputs, outputs;
+  std::vector<std::int64_t> rows;
+  bool norm = false, bias = false, gelu = false;
+  enum { kNone, kApart, kInPlace } residual = kNone;
+  bool head_major = false;
+  StorageType storage = StorageType::kFloat32;
+  std::int64_t input_stride = 0;  ///< 0: inputs
+};
+
+class LinearTest : public OpsTest, public ::testing::WithParamInterface<ComputeType> {
+ protected:
+  void SetUp() override {
+    OpsTest::SetUp();
+    if (!IsSkipped() && !has(GetParam())) GTEST_SKIP() << isa_name(isa()) << " has no " << compute_type_name(GetParam());
+  }
+
+  void check(const LinearCase& c) {
+    const std::vector<float> bias = random_values(c.bias ? c.outputs : 0, 3);
+    const std::vector<float> gamma = random_values(c.inputs, 4), beta = random_values(c.inputs, 5, 0.3f);
+    const LayerNorm norm = {gamma.data(), beta.data()};
+    std::vector<std::unique_ptr<PackedLinear>> weights;
+    for (Backend* backend : both()) {
+      auto packed = backend->pack(random_weights(c.outputs, c.inputs, bias), GetParam());
+      ASSERT_TRUE(packed.ok()) << packed.error().message;
+      weights.push_back(std::move(packed).value());
+    }
+    const std::int64_t stride = c.input_stride != 0 ? c.input_stride : c.inputs;
+    for (const std::int64_t rows : c.rows) {
+      SCOPED_TRACE(::testing::Message() << rows << " rows, " << c.inputs << " to " << c.outputs);
+      const std::vector<float> input = random_values((rows - 1) * stride + c.inputs, 1);
+      const std::int64_t padded = c.outputs + (c.head_major || c.residual == LinearCase::kInPlace ? 0 : 5);
+      const std::vector<float> residual = random_values(rows * padded, 2);
+      std::vector<Matrix> outputs;
+      for (std::size_t i = 0; i < weights.size(); ++i) {
+        Matrix& output = c.residual == LinearCase::kInPlace ? outputs.emplace_back(residual, c.storage)
+                                                            : outputs.emplace_back(rows * padded, c.storage);
+        LinearArgs args;
+        args.input = {input.data(), rows, c.inputs, stride};
+        if (c.norm) args.norm = &norm;
+        args.weights = weights[i].get();
+        args.activation = c.gelu ? Activation::kGelu : Activation::kNone;
+        if (c.residual != LinearCase::kNone) {
+          args.residual = c.residual == LinearCase::kApart ? residual.data() : output.floats();
+          args.residual_stride = padded;
+        }
+        args.output = {output.data(), c.storage, padded, 64};
+        if (c.head_major) args.output = {output.data(), c.storage, 64, rows * 64};
+        both()[i]->linear(args);
+      }
+      expect_near(outputs[0], outputs[1], tolerance(GetParam()));
+    }
+  }
+};
+
+TEST_P(LinearTest, EveryNumberOfRows) { check({.inputs = 384, .outputs = 384, .rows = {1, 2, 3, 5, 16, 33, 64, 65, 200}}); }
+
+TEST_P(LinearTest, EveryNumberOfRowsWithAllThatCanBeAdded) {
+  check({.inputs = 384, .outputs = 384, .rows = {1, 2, 3, 5, 16, 33, 64, 65, 200}, .norm = true, .bias = true, .gelu = true,
+         .residual = LinearCase::kInPlace});
+}
+
+TEST_P(LinearTest, EveryCombinationOfWhatCanBeAdded) {
+  for (int bits = 0; bits < 8; ++bits) {
+    for (const auto residual : {LinearCase::kNone, LinearCase::kApart, LinearCase::kInPlace}) {
+      SCOPED_TRACE(::testing::Message() << "combination " << bits << ", residual " << residual);
+      LinearCase c = {.inputs = 128, .outputs = 192, .rows = {1, 3, 65}};
+      c.norm = bits & 1;
+      c.bias = bits & 2;
+      c.gelu = bits & 4;
+      c.residual = residual;
+      check(c);
+    }
+  }
+}
+
+TEST_P(LinearTest, TheOddWidthOfTheVocabulary) {
+  check({.inputs = 384, .outputs = 51865, .rows = {1, 3}});
+}
+
+TEST_P(LinearTest, WidthsThatAreNoMultipleOfAnything) {
+  for (const std::int64_t outputs : {1, 9, 63, 65, 201}) {
+    check({.inputs = 70, .outputs = outputs, .rows = {1, 5, 66}, .norm = true, .bias = true, .residual = LinearCase::kApart});
+    check({.inputs = 70, .outputs = outputs, .rows = {2}, .residual = LinearCase::kApart, .storage = StorageType::kFloat16});
+  }
+}
+
+TEST_P(LinearTest, ConvolutionsReadOverlappingRows) {
+  check({.inputs = 240, .outputs = 384, .rows = {1, 64, 200}, .bias = true, .gelu = true, .input_stride = 160});
+  check({.inputs = 3 * 384, .outputs = 384, .rows = {2, 65}, .bias = true, .gelu = true, .input_stride = 2 * 384});
+}
+
+TEST_P(LinearTest, QueriesKeysAndValuesGoHeadByHead) {
+  check({.inputs = 512, .outputs = 3 * 512, .rows = {1, 65}, .norm = true, .bias = true, .head_major = true});
+  check({.inputs = 512, .outputs = 2 * 512, .rows = {33}, .bias = true, .head_major = true, .storage = StorageType::kFloat16});
+}
+
+TEST_P(LinearTest, HalfStorage) {
+  check({.inputs = 384, .outputs = 384, .rows = {1, 5, 64}, .bias = true, .storage = StorageType::kFloat16});
+  check({.inputs = 384, .outputs = 384, .rows = {3}, .gelu = true, .residual = LinearCase::kApart, .storage = StorageType::kFloat16});
+}
+
+TEST_P(LinearTest, ShapesOfTheModels) {
+  check({.inputs = 384, .outputs = 4 * 384, .rows = {2, 65}, .norm = true, .bias = true, .gelu = true});
+  check({.inputs = 4 * 384, .outputs = 384, .rows = {2, 65}, .bias = true, .residual = LinearCase::kInPlace});
+  check({.inputs = 512, .outputs = 512, .rows = {5, 65}, .bias = true});
+  check({.inputs = 512, .outputs = 4 * 512, .rows = {1, 33}, .norm = true, .bias = true, .gelu = true});
+  check({.inputs = 4 * 512, .outputs = 512, .rows = {1, 33}, .bias = true, .residual = LinearCase::kInPlace});
+  check({.inputs = 1280, .outputs = 1280, .rows = {3, 16}, .bias = true});
+  check({.inputs = 1280, .outputs = 4 * 1280, .rows = {2}, .norm = true, .bias = true, .gelu = true});
+  check({.inputs = 4 * 1280, .outputs = 1280, .rows = {5}, .bias = true, .residual = LinearCase::kInPlace});
+}
+
+TEST_P(LinearTest, NoRows) {
+  const auto weights = cpu().pack(random_weights(64, 64), GetParam());
+  ASSERT_TRUE(weights.ok());
+  float untouched = 3;
+  cpu().linear({.input = {nullptr, 0, 64, 64}, .weights = weights->get(), .output = {&untouched, StorageType::kFloat32, 64, 64}});
+  EXPECT_EQ(untouched, 3);
+}
+
+TEST_P(LinearTest, MlpFusedAndInTwoSteps) {
+  constexpr std::int64_t kWidth = 384, kHidden = 4 * kWidth, kRows = 200;
+  const std::vector<float> up_bias = random_values(kHidden, 3), down_bias = random_values(kWidth, 4);
+  const std::vector<float> gamma = random_values(kWidth, 5), beta = random_values(kWidth, 6, 0.3f);
+  const std::vector<float> input = random_values(kRows * kWidth, 7);
+  const auto compute = [&](Backend& backend, std::int64_t num_rows) {
+    const auto up = backend.pack(random_weights(kHidden, kWidth, up_bias), GetParam());
+    const auto down = backend.pack(random_weights(kWidth, kHidden, down_bias), GetParam());
+    EXPECT_TRUE(up.ok() && down.ok());
+    Matrix rows(std::span<const float>(input).first(static_cast<std::size_t>(num_rows * kWidth)), StorageType::kFloat32);
+    backend.mlp({rows.floats(), num_rows, {gamma.data(), beta.data()}, up->get(), down->get()});
+    return rows;
+  };
+  const Matrix want = compute(reference(), kRows);
+  // One thread fuses from 3 blocks of 64 rows on, two threads from 5 on.
+  const auto one_thread = make_cpu_backend(1);
+  const Matrix fused = compute(*one_thread, kRows);
+  expect_near(fused, want, tolerance(GetParam()));
+  expect_near(compute(cpu(), kRows), want, tolerance(GetParam()));
+  const Matrix in_two_steps = compute(*one_thread, 70);
+  for (std::int64_t i = 0; i < in_two_steps.size(); ++i) ASSERT_EQ(in_two_steps.get(i), fused.get(i)) << i;
+}
+
+TEST_P(LinearTest, HostileRowsDoNotCrashAndDoNotTouchOthers) {
+  constexpr std::int64_t kInputs = 200, kOutputs = 130, kRows = 12;
+  const auto weights = cpu().pack(random_weights(kOutputs, kInputs), GetParam());
+  ASSERT_TRUE(weights.ok());
+  const std::vector<float> gamma(kInputs, 1.0f), beta(kInputs, 0.0f);
+  const LayerNorm norm = {gamma.data(), beta.data()};
+  const std::vector<float> harmless = random_values(kRows * kInputs, 1);
+  std::vector<float> hostile = harmless;
+  const auto row = [&](std::int64_t r) { return std::span(hostile).subspan(static_cast<std::size_t>(r * kInputs), kInputs); };
+  std::fill_n(row(1).begin(), kInputs, 0.0f);
+  std::fill_n(row(3).begin(), kInputs, 2.5f);
+  std::fill_n(row(4).begin(), kInputs, 1e-42f);
+  std::fill_n(row(5).begin(), kInputs, std::numeric_limits<float>::quiet_NaN());
+  for (const std::size_t i : {3, 199}) {
+    row(6)[i] = std::numeric_limits<float>::infinity();
+    row(7)[i] = -std::numeric_limits<float>::infinity();
+    row(8)[i] = std::numeric_limits<float>::quiet_NaN();
+    row(9)[i] = 1e30f;
+    row(10)[i] = i == 3 ? std::numeric_limits<float>::max() : std::numeric_limits<float>::lowest();
+  }
+  for (const bool with_norm : {false, true}) {
+    const auto compute = [&](const std::vector<float>& input) {
+      std::vector<float> output(kRows * kOutputs);
+      cpu().linear({.input = {input.data(), kRows, kInputs, kInputs},
+                    .norm = with_norm ? &norm : nullptr,
+                    .weights = weights->get(),
+                    .activation = Activation::kGelu,
+                    .output = {output.data(), StorageType::kFloat32, kOutputs, 64}});
+      return output;
+    };
+    const std::vector<float> with = compute(hostile), without = compute(harmless);
+    for (const std::int64_t r : {0, 2, 11}) {
+      EXPECT_EQ(std::memcmp(&with[static_cast<std::size_t>(r * kOutputs)], &without[static_cast<std::size_t>(r * kOutputs)],
+                            kOutputs * sizeof(float)), 0) << "row " << r;
+    }
+    for (std::int64_t c = 0; c < kOutputs; ++c) {
+      EXPECT_EQ(with[static_cast<std::size_t>(kOutputs + c)], 0.0f);  // a row of zeros
+      EXPECT_TRUE(std::isfinite(with[static_cast<std::size_t>(4 * kOutputs + c)]));
+      EXPECT_TRUE(with_norm || std::isfinite(with[static_cast<std::size_t>(9 * kOutputs + c)]));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, LinearTest,
+                         ::testing::Values(ComputeType::kFloat32, ComputeType::kBFloat16, ComputeType::kInt8),
+                         compute_type_test_name);
+
+TEST_F(OpsTest, GeluIsCloseEverywhere) {
+  // A product with the unit matrix, so that inputs reach the activation as they are.
+  const LinearSource unit = {.outputs = 64, .inputs = 64, .read_row = [](std::int64_t row, std::span<float> values) {
+                               std::fill(values.begin(), values.end(), 0.0f);
+                               values[static_cast<std::size_t>(row)] = 1;
+                             }};
+  const auto weights = cpu().pack(unit, ComputeType::kFloat32);
+  ASSERT_TRUE(weights.ok());
+  std::vector<float> x(64 * 64), y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = (static_cast<float>(i) - 2048) / 128;  // -16 to 16
+  cpu().linear({.input = {x.data(), 64, 64, 64}, .weights = weights->get(), .activation = Activation::kGelu,
+                .output = {y.data(), StorageType::kFloat32, 64, 64}});
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double want = x[i] / 2 * std::erfc(-x[i] / std::sqrt(2.0));
+    EXPECT_NEAR(y[i], want, 1e-6 * std::max(1.0, std::abs(want))) << x[i];
+  }
+}
+
+TEST_F(OpsTest, LayerNorm) {
+  for (const std::int64_t columns : {1, 7, 64, 384, 1280, 1283}) {
+    const std::int64_t rows = 67, stride = columns + 3;
+    std::vector<float> input = random_values(rows * stride, 1);
+    for (std::int64_t i = 0; i < columns; ++i) input[static_cast<std::size_t>(2 * stride + i)] += 100;  // far from zero
+    const std::vector<float> gamma = random_values(columns, 2), beta = random_values(columns, 3);
+    std::vector<Matrix> outputs;
+    for (Backend* backend : both()) {
+      Matrix& output = outputs.emplace_back(rows * columns + 5, StorageType::kFloat32);
+      backend->layer_norm({input.data(), rows, columns, stride}, {gamma.data(), beta.data()}, output.floats());
+    }
+    expect_near(outputs[0], outputs[1], tolerance(ComputeType::kFloat32));
+  }
+}
+
+class EncoderAttentionTest : public OpsTest {
+ protected:
+  void check(int num_heads, std::int64_t total_rows, const std::vector<AttentionWindow>& windows, float scale) {
+    SCOPED_TRACE(::testing::Message() << total_rows << " rows, scale " << scale);
+    std::vector<float> qkv = random_values(3 * num_heads * total_rows * kHeadSize, 1);
+    for (std::int64_t i = 0; i < 2 * num_heads * total_rows * kHeadSize; ++i) qkv[static_cast<std::size_t>(i)] *= scale;
+    std::vector<Matrix> outputs;
+    for (Backend* backend : both()) {
+      Matrix& output = outputs.emplace_back(total_rows * num_heads * kHeadSize, StorageType::kFloat32);
+      backend->encoder_attention({qkv.data(), total_rows, num_heads, windows, output.floats()});
+    }
+    // A score's own rounding error grows with its size, about scale^2, and the weight with it.
+    expect_near(outputs[0], outputs[1], kAttentionTolerance * std::max(1.0f, scale * scale / 4));
+  }
+};
+
+TEST_F(EncoderAttentionTest, WindowsOfManyLengths) {
+  // With rows between windows that belong to none.
+  check(3, 500, {{0, 1}, {2, 3}, {5, 64}, {69, 65}, {140, 333}, {473, 20}}, 1);
+  check(2, 260, {{0, 128}, {128, 129}}, 1);
+}
+
+TEST_F(EncoderAttentionTest, AWholeWindow) { check(1, 1500, {{0, 1500}}, 1); }
+
+TEST_F(EncoderAttentionTest, LargeScores) {
+  check(1, 333, {{0, 333}}, 4);
+  check(1, 200, {{0, 200}}, 15);   // scores of some hundreds
+  check(1, 200, {{0, 200}}, 0.01f);
+}
+
+TEST_F(EncoderAttentionTest, NoWindows) { check(1, 4, {}, 1); }
+
+// Where exact answers are known: all scores equal, or one by far the largest, however large.
+TEST_F(EncoderAttentionTest, ScoresOfAnySize) {
+  constexpr std::int64_t kRows = 130;
+  for (const float query : {0.0f, 1e-20f, 1.0f, 1e10f, 1e35f, -1e35f}) {
+    std::vector<float> qkv(3 * kRows * kHeadSize);
+    std::fill_n(qkv.begin(), kRows * kHeadSize, query / kHeadSize);
+    std::fill_n(qkv.begin() + kRows * kHeadSize, kRows * kHeadSize, 1.0f);
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      for (int i = 0; i < kHeadSize; ++i) qkv[static_cast<std::size_t>((2 * kRows + r) * kHeadSize + i)] = static_cast<float>(r);
+    }
+    std::vector<float> output(kRows * kHeadSize);
+    const AttentionWindow window = {0, kRows};
+    cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, output.data()});
+    for (const float value : output) ASSERT_NEAR(value, (kRows - 1) / 2.0, 1e-3) << query;
+    // One key aligned with the query among keys against it.
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      const float sign = (r == 77) == (query >= 0) ? 1.0f : -1.0f;
+      std::fill_n(qkv.begin() + (kRows + r) * kHeadSize, kHeadSize, sign);
+    }
+    if (std::abs(query) < 1e3f) continue;
+    cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, output.data()});
+    for (const float value : output) ASSERT_NEAR(value, 77, 1e-4) << query;
+  }
+}
+
+TEST_F(EncoderAttentionTest, AHostileQueryDoesNotTouchOthers) {
+  constexpr std::int64_t kRows = 100;
+  std::vector<float> qkv = random_values(3 * kRows * kHeadSize, 1);
+  const AttentionWindow window = {0, kRows};
+  std::vector<float> clean(kRows * kHeadSize), hit(kRows * kHeadSize);
+  cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, clean.data()});
+  qkv[5 * kHeadSize + 3] = std::numeric_limits<float>::quiet_NaN();
+  qkv[70 * kHeadSize] = std::numeric_limits<float>::infinity();
+  cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, hit.data()});
+  for (std::int64_t r = 0; r < kRows; ++r) {
+    if (r == 5 || r == 70) continue;
+    EXPECT_EQ(std::memcmp(&clean[static_cast<std::size_t>(r * kHeadSize)], &hit[static_cast<std::size_t>(r * kHeadSize)],
+                          kHeadSize * sizeof(float)), 0) << r;
+  }
+}
+
+class StoredAttentionTest : public OpsTest, public ::testing::WithParamInterface<StorageType> {};
+
+TEST_P(StoredAttentionTest, SequencesOfManyLengths) {
+  constexpr int kHeads = 3;
+  constexpr std::int64_t kWidth = kHeads * kHeadSize, kMaxKeys = 1500, kHeadStride = (kMaxKeys + 4) * kHeadSize;
+  for (const float scale : {1.0f, 4.0f}) {
+    Matrix keys(random_values(kHeads * kHeadStride, 1, scale), GetParam());
+    Matrix values(random_values(kHeads * kHeadStride, 2), GetParam());
+    const std::vector<float> queries = random_values(40 * (kWidth + 7), 3, scale);
+    const auto sequence = [&](std::int64_t first_row, std::int64_t num_rows, std::int64_t num_keys, bool causal) {
+      return CachedAttention{first_row, num_rows, keys.data(), values.data(), kHeadStride, num_keys, causal};
+    };
+    const std::vector<CachedAttention> sequences = {sequence(0, 1, 1, true),     sequence(1, 4, 1, true),
+                                                    sequence(5, 5, 7, false),    sequence(10, 1, 16, false),
+                                                    sequence(11, 3, 447, true),  sequence(15, 2, 333, false),
+                                                    sequence(17, 1, 1500, false), sequence(18, 4, 1500, true)};
+    std::vector<Matrix> outputs;
+    for (Backend* backend : both()) {
+      Matrix& output = outputs.emplace_back(25 * kWidth, StorageType::kFloat32);
+      backend->cached_attention({{queries.data(), 25, kWidth, kWidth + 7}, kHeads, GetParam(), sequences, output.floats()});
+    }
+    expect_near(outputs[0], outputs[1], kAttentionTolerance * std::max(1.0f, scale * scale / 4));
+  }
+}
+
+TEST_P(StoredAttentionTest, WeightsOfSeveralHeads) {
+  for (const std::int64_t num_keys : {1, 2, 15, 16, 17, 333, 1500}) {
+    Matrix keys(random_values(num_keys * kHeadSize, 1), GetParam());
+    const std::vector<float> queries = random_values(5 * 200, 2);
+    std::vector<Matrix> outputs;
+    for (Backend* backend : both()) {
+      Matrix& output = outputs.emplace_back(8 * num_keys + 20, StorageType::kFloat32);
+      const std::vector<AttentionWeightsArgs> heads = {
+          {{queries.data(), 5, kHeadSize, 200}, keys.data(), GetParam(), num_keys, output.floats()},
+          {{queries.data() + 64, 3, kHeadSize, 200}, keys.data(), GetParam(), num_keys, output.floats() + 5 * num_keys}};
+      backend->attention_weights(heads);
+      double sum = 0;
+      for (std::int64_t k = 0; k < num_keys; ++k) sum += output.get(k);
+      EXPECT_NEAR(sum, 1, 1e-5);
+    }
+    expect_near(outputs[0], outputs[1], kAttentionTolerance);
+  }
+}
+
+TEST_P(StoredAttentionTest, AppendedRowsAreThereAndNothingElseIs) {
+  constexpr int kHeads = 5;
+  constexpr std::int64_t kHeadStride = 8 * kHeadSize;
+  const std::vector<float> rows = random_values(2 * kHeads * kHeadSize, 1, 100);
+  std::vector<Matrix> caches;
+  for (Backend* backend : both()) {
+    Matrix& cache = caches.emplace_back(2 * kHeads * kHeadStride, GetParam());
+    auto* const bytes = static_cast<std::byte*>(cache.data());
+    const std::int64_t vector_bytes = kHeadSize * storage_bytes(GetParam());
+    const std::vector<AppendArgs> args = {
+        {rows.data(), bytes + 3 * vector_bytes, kHeadStride, kHeads, GetParam()},
+        {rows.data() + kHeads * kHeadSize, bytes + (kHeads * 8 + 7) * vector_bytes, kHeadStride, kHeads, GetParam()}};
+    backend->append(args);
+  }
+  for (std::int64_t i = 0; i < caches[0].size(); ++i) ASSERT_EQ(caches[0].get(i), caches[1].get(i)) << i;
+  EXPECT_NEAR(caches[0].get(3 * kHeadSize), rows[0], 0.1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Storage, StoredAttentionTest, ::testing::Values(StorageType::kFloat32, StorageType::kFloat16),
+                         [](const auto& test) { return test.param == StorageType::kFloat32 ? "float32" : "float16"; });
+
+TEST_F(OpsTest, BuffersAreZeroedAlignedAndCopied) {
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{1000}}) {
+    auto buffer = cpu().allocate(bytes);
+    ASSERT_TRUE(buffer.ok());
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>((*buffer)->data()) % 64, 0u);
+    const auto* const data = (*buffer)->as<std::uint8_t>();
+    EXPECT_EQ(std::count(data, data + bytes, 0), static_cast<std::ptrdiff_t>(bytes));
+    std::vector<std::uint8_t> there(bytes, 9), back(bytes);
+    cpu().upload((*buffer)->data(), there.data(), bytes);
+    cpu().synchronize();
+    cpu().download(back.data(), (*buffer)->data(), bytes);
+    EXPECT_EQ(back, there);
+  }
+  for (const std::size_t bytes : {~std::size_t{0}, ~std::size_t{0} - 63, std::size_t{1} << 60}) {
+    const auto buffer = cpu().allocate(bytes);
+    ASSERT_FALSE(buffer.ok());
+    EXPECT_EQ(buffer.error().code, ErrorCode::kOutOfMemory);
+  }
+}
+
+}  // namespace
+}  // namespace stenod::compute
