@@ -12,8 +12,9 @@
 namespace stenod::compute {
 namespace {
 
-/// How far results may be from the reference's where both have variance 1. The reference rounds inputs and weights as
-/// the type does, so this allows for float32 sums, and for inputs that float32 rounds to the other neighbour.
+/// How far results may be from the reference's where both have variance 1. The reference rounds inputs and
+/// weights as the type does, so this allows for float32 sums, and for inputs that float32 rounds to the other
+/// neighbour.
 struct Tolerance {
   ComputeType type;
   double product;
@@ -26,15 +27,19 @@ constexpr Tolerance kTolerances[] = {
 constexpr double kAttentionTolerance = 2e-5;  ///< always float32
 constexpr double kHalfPrecision = 0x1p-10;    ///< of one place more than rounding, as sums differ
 
-double tolerance(ComputeType type) { return kTolerances[static_cast<std::size_t>(type)].product; }
+double tolerance(ComputeType type) {
+  return kTolerances[static_cast<std::size_t>(type)].product;
+}
 
 /// A matrix of either storage type, filled with values that no operation computes.
 class Matrix {
  public:
-  Matrix(std::int64_t elements, StorageType type) : type_(type), bytes_(static_cast<std::size_t>(elements * storage_bytes(type))) {
+  Matrix(std::int64_t elements, StorageType type)
+      : type_(type), bytes_(static_cast<std::size_t>(elements * storage_bytes(type))) {
     for (std::int64_t i = 0; i < elements; ++i) set(i, 77.0f);
   }
-  Matrix(std::span<const float> values, StorageType type) : Matrix(static_cast<std::int64_t>(values.size()), type) {
+  Matrix(std::span<const float> values, StorageType type)
+      : Matrix(static_cast<std::int64_t>(values.size()), type) {
     for (std::size_t i = 0; i < values.size(); ++i) set(static_cast<std::int64_t>(i), values[i]);
   }
 
@@ -74,15 +79,16 @@ void expect_near(const Matrix& got, const Matrix& want, double allowed) {
   std::int64_t worst_index = 0, num_bad = 0;
   for (std::int64_t i = 0; i < got.size(); ++i) {
     const double wanted = want.get(i);
-    const double error = std::abs(got.get(i) - wanted) - (got.is_half() ? std::abs(wanted) * kHalfPrecision : 0);
+    const double error =
+        std::abs(got.get(i) - wanted) - (got.is_half() ? std::abs(wanted) * kHalfPrecision : 0);
     if (!(error <= allowed)) ++num_bad;  // also if not a number
     if (!(error <= worst)) {
       worst = error;
       worst_index = i;
     }
   }
-  EXPECT_EQ(num_bad, 0) << "largest error " << worst << " at " << worst_index << ": " << got.get(worst_index) << ", not "
-                        << want.get(worst_index);
+  EXPECT_EQ(num_bad, 0) << "largest error " << worst << " at " << worst_index << ": " << got.get(worst_index)
+                        << ", not " << want.get(worst_index);
 }
 
 class OpsTest : public ComputeFixture {
@@ -116,7 +122,8 @@ class LinearTest : public OpsTest, public ::testing::WithParamInterface<ComputeT
  protected:
   void SetUp() override {
     OpsTest::SetUp();
-    if (!IsSkipped() && !has(GetParam())) GTEST_SKIP() << isa_name(isa()) << " has no " << compute_type_name(GetParam());
+    if (!IsSkipped() && !has(GetParam()))
+      GTEST_SKIP() << isa_name(isa()) << " has no " << compute_type_name(GetParam());
   }
 
   void check(const LinearCase& c) {
@@ -157,10 +164,17 @@ class LinearTest : public OpsTest, public ::testing::WithParamInterface<ComputeT
   }
 };
 
-TEST_P(LinearTest, EveryNumberOfRows) { check({.inputs = 384, .outputs = 384, .rows = {1, 2, 3, 5, 16, 33, 64, 65, 200}}); }
+TEST_P(LinearTest, EveryNumberOfRows) {
+  check({.inputs = 384, .outputs = 384, .rows = {1, 2, 3, 5, 16, 33, 64, 65, 200}});
+}
 
 TEST_P(LinearTest, EveryNumberOfRowsWithAllThatCanBeAdded) {
-  check({.inputs = 384, .outputs = 384, .rows = {1, 2, 3, 5, 16, 33, 64, 65, 200}, .norm = true, .bias = true, .gelu = true,
+  check({.inputs = 384,
+         .outputs = 384,
+         .rows = {1, 2, 3, 5, 16, 33, 64, 65, 200},
+         .norm = true,
+         .bias = true,
+         .gelu = true,
          .residual = LinearCase::kInPlace});
 }
 
@@ -184,24 +198,49 @@ TEST_P(LinearTest, TheOddWidthOfTheVocabulary) {
 
 TEST_P(LinearTest, WidthsThatAreNoMultipleOfAnything) {
   for (const std::int64_t outputs : {1, 9, 63, 65, 201}) {
-    check({.inputs = 70, .outputs = outputs, .rows = {1, 5, 66}, .norm = true, .bias = true, .residual = LinearCase::kApart});
-    check({.inputs = 70, .outputs = outputs, .rows = {2}, .residual = LinearCase::kApart, .storage = StorageType::kFloat16});
+    check({.inputs = 70,
+           .outputs = outputs,
+           .rows = {1, 5, 66},
+           .norm = true,
+           .bias = true,
+           .residual = LinearCase::kApart});
+    check({.inputs = 70,
+           .outputs = outputs,
+           .rows = {2},
+           .residual = LinearCase::kApart,
+           .storage = StorageType::kFloat16});
   }
 }
 
 TEST_P(LinearTest, ConvolutionsReadOverlappingRows) {
-  check({.inputs = 240, .outputs = 384, .rows = {1, 64, 200}, .bias = true, .gelu = true, .input_stride = 160});
-  check({.inputs = 3 * 384, .outputs = 384, .rows = {2, 65}, .bias = true, .gelu = true, .input_stride = 2 * 384});
+  check(
+      {.inputs = 240, .outputs = 384, .rows = {1, 64, 200}, .bias = true, .gelu = true, .input_stride = 160});
+  check({.inputs = 3 * 384,
+         .outputs = 384,
+         .rows = {2, 65},
+         .bias = true,
+         .gelu = true,
+         .input_stride = 2 * 384});
 }
 
 TEST_P(LinearTest, QueriesKeysAndValuesGoHeadByHead) {
   check({.inputs = 512, .outputs = 3 * 512, .rows = {1, 65}, .norm = true, .bias = true, .head_major = true});
-  check({.inputs = 512, .outputs = 2 * 512, .rows = {33}, .bias = true, .head_major = true, .storage = StorageType::kFloat16});
+  check({.inputs = 512,
+         .outputs = 2 * 512,
+         .rows = {33},
+         .bias = true,
+         .head_major = true,
+         .storage = StorageType::kFloat16});
 }
 
 TEST_P(LinearTest, HalfStorage) {
   check({.inputs = 384, .outputs = 384, .rows = {1, 5, 64}, .bias = true, .storage = StorageType::kFloat16});
-  check({.inputs = 384, .outputs = 384, .rows = {3}, .gelu = true, .residual = LinearCase::kApart, .storage = StorageType::kFloat16});
+  check({.inputs = 384,
+         .outputs = 384,
+         .rows = {3},
+         .gelu = true,
+         .residual = LinearCase::kApart,
+         .storage = StorageType::kFloat16});
 }
 
 TEST_P(LinearTest, ShapesOfTheModels) {
@@ -219,7 +258,9 @@ TEST_P(LinearTest, NoRows) {
   const auto weights = cpu().pack(random_weights(64, 64), GetParam());
   ASSERT_TRUE(weights.ok());
   float untouched = 3;
-  cpu().linear({.input = {nullptr, 0, 64, 64}, .weights = weights->get(), .output = {&untouched, StorageType::kFloat32, 64, 64}});
+  cpu().linear({.input = {nullptr, 0, 64, 64},
+                .weights = weights->get(),
+                .output = {&untouched, StorageType::kFloat32, 64, 64}});
   EXPECT_EQ(untouched, 3);
 }
 
@@ -232,7 +273,8 @@ TEST_P(LinearTest, MlpFusedAndInTwoSteps) {
     const auto up = backend.pack(random_weights(kHidden, kWidth, up_bias), GetParam());
     const auto down = backend.pack(random_weights(kWidth, kHidden, down_bias), GetParam());
     EXPECT_TRUE(up.ok() && down.ok());
-    Matrix rows(std::span<const float>(input).first(static_cast<std::size_t>(num_rows * kWidth)), StorageType::kFloat32);
+    Matrix rows(std::span<const float>(input).first(static_cast<std::size_t>(num_rows * kWidth)),
+                StorageType::kFloat32);
     backend.mlp({rows.floats(), num_rows, {gamma.data(), beta.data()}, up->get(), down->get()});
     return rows;
   };
@@ -254,7 +296,9 @@ TEST_P(LinearTest, HostileRowsDoNotCrashAndDoNotTouchOthers) {
   const LayerNorm norm = {gamma.data(), beta.data()};
   const std::vector<float> harmless = random_values(kRows * kInputs, 1);
   std::vector<float> hostile = harmless;
-  const auto row = [&](std::int64_t r) { return std::span(hostile).subspan(static_cast<std::size_t>(r * kInputs), kInputs); };
+  const auto row = [&](std::int64_t r) {
+    return std::span(hostile).subspan(static_cast<std::size_t>(r * kInputs), kInputs);
+  };
   std::fill_n(row(1).begin(), kInputs, 0.0f);
   std::fill_n(row(3).begin(), kInputs, 2.5f);
   std::fill_n(row(4).begin(), kInputs, 1e-42f);
@@ -278,8 +322,10 @@ TEST_P(LinearTest, HostileRowsDoNotCrashAndDoNotTouchOthers) {
     };
     const std::vector<float> with = compute(hostile), without = compute(harmless);
     for (const std::int64_t r : {0, 2, 11}) {
-      EXPECT_EQ(std::memcmp(&with[static_cast<std::size_t>(r * kOutputs)], &without[static_cast<std::size_t>(r * kOutputs)],
-                            kOutputs * sizeof(float)), 0) << "row " << r;
+      EXPECT_EQ(std::memcmp(&with[static_cast<std::size_t>(r * kOutputs)],
+                            &without[static_cast<std::size_t>(r * kOutputs)], kOutputs * sizeof(float)),
+                0)
+          << "row " << r;
     }
     for (std::int64_t c = 0; c < kOutputs; ++c) {
       EXPECT_EQ(with[static_cast<std::size_t>(kOutputs + c)], 0.0f);  // a row of zeros
@@ -295,15 +341,18 @@ INSTANTIATE_TEST_SUITE_P(Types, LinearTest,
 
 TEST_F(OpsTest, GeluIsCloseEverywhere) {
   // A product with the unit matrix, so that inputs reach the activation as they are.
-  const LinearSource unit = {.outputs = 64, .inputs = 64, .read_row = [](std::int64_t row, std::span<float> values) {
-                               std::fill(values.begin(), values.end(), 0.0f);
-                               values[static_cast<std::size_t>(row)] = 1;
-                             }};
+  const LinearSource unit = {
+      .outputs = 64, .inputs = 64, .read_row = [](std::int64_t row, std::span<float> values) {
+        std::fill(values.begin(), values.end(), 0.0f);
+        values[static_cast<std::size_t>(row)] = 1;
+      }};
   const auto weights = cpu().pack(unit, ComputeType::kFloat32);
   ASSERT_TRUE(weights.ok());
   std::vector<float> x(64 * 64), y(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = (static_cast<float>(i) - 2048) / 128;  // -16 to 16
-  cpu().linear({.input = {x.data(), 64, 64, 64}, .weights = weights->get(), .activation = Activation::kGelu,
+  cpu().linear({.input = {x.data(), 64, 64, 64},
+                .weights = weights->get(),
+                .activation = Activation::kGelu,
                 .output = {y.data(), StorageType::kFloat32, 64, 64}});
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double want = x[i] / 2 * std::erfc(-x[i] / std::sqrt(2.0));
@@ -315,12 +364,14 @@ TEST_F(OpsTest, LayerNorm) {
   for (const std::int64_t columns : {1, 7, 64, 384, 1280, 1283}) {
     const std::int64_t rows = 67, stride = columns + 3;
     std::vector<float> input = random_values(rows * stride, 1);
-    for (std::int64_t i = 0; i < columns; ++i) input[static_cast<std::size_t>(2 * stride + i)] += 100;  // far from zero
+    for (std::int64_t i = 0; i < columns; ++i)
+      input[static_cast<std::size_t>(2 * stride + i)] += 100;  // far from zero
     const std::vector<float> gamma = random_values(columns, 2), beta = random_values(columns, 3);
     std::vector<Matrix> outputs;
     for (Backend* backend : both()) {
       Matrix& output = outputs.emplace_back(rows * columns + 5, StorageType::kFloat32);
-      backend->layer_norm({input.data(), rows, columns, stride}, {gamma.data(), beta.data()}, output.floats());
+      backend->layer_norm({input.data(), rows, columns, stride}, {gamma.data(), beta.data()},
+                          output.floats());
     }
     expect_near(outputs[0], outputs[1], tolerance(ComputeType::kFloat32));
   }
@@ -328,10 +379,12 @@ TEST_F(OpsTest, LayerNorm) {
 
 class EncoderAttentionTest : public OpsTest {
  protected:
-  void check(int num_heads, std::int64_t total_rows, const std::vector<AttentionWindow>& windows, float scale) {
+  void check(int num_heads, std::int64_t total_rows, const std::vector<AttentionWindow>& windows,
+             float scale) {
     SCOPED_TRACE(::testing::Message() << total_rows << " rows, scale " << scale);
     std::vector<float> qkv = random_values(3 * num_heads * total_rows * kHeadSize, 1);
-    for (std::int64_t i = 0; i < 2 * num_heads * total_rows * kHeadSize; ++i) qkv[static_cast<std::size_t>(i)] *= scale;
+    for (std::int64_t i = 0; i < 2 * num_heads * total_rows * kHeadSize; ++i)
+      qkv[static_cast<std::size_t>(i)] *= scale;
     std::vector<Matrix> outputs;
     for (Backend* backend : both()) {
       Matrix& output = outputs.emplace_back(total_rows * num_heads * kHeadSize, StorageType::kFloat32);
@@ -348,15 +401,19 @@ TEST_F(EncoderAttentionTest, WindowsOfManyLengths) {
   check(2, 260, {{0, 128}, {128, 129}}, 1);
 }
 
-TEST_F(EncoderAttentionTest, AWholeWindow) { check(1, 1500, {{0, 1500}}, 1); }
+TEST_F(EncoderAttentionTest, AWholeWindow) {
+  check(1, 1500, {{0, 1500}}, 1);
+}
 
 TEST_F(EncoderAttentionTest, LargeScores) {
   check(1, 333, {{0, 333}}, 4);
-  check(1, 200, {{0, 200}}, 15);   // scores of some hundreds
+  check(1, 200, {{0, 200}}, 15);  // scores of some hundreds
   check(1, 200, {{0, 200}}, 0.01f);
 }
 
-TEST_F(EncoderAttentionTest, NoWindows) { check(1, 4, {}, 1); }
+TEST_F(EncoderAttentionTest, NoWindows) {
+  check(1, 4, {}, 1);
+}
 
 // Where exact answers are known: all scores equal, or one by far the largest, however large.
 TEST_F(EncoderAttentionTest, ScoresOfAnySize) {
@@ -366,7 +423,8 @@ TEST_F(EncoderAttentionTest, ScoresOfAnySize) {
     std::fill_n(qkv.begin(), kRows * kHeadSize, query / kHeadSize);
     std::fill_n(qkv.begin() + kRows * kHeadSize, kRows * kHeadSize, 1.0f);
     for (std::int64_t r = 0; r < kRows; ++r) {
-      for (int i = 0; i < kHeadSize; ++i) qkv[static_cast<std::size_t>((2 * kRows + r) * kHeadSize + i)] = static_cast<float>(r);
+      for (int i = 0; i < kHeadSize; ++i)
+        qkv[static_cast<std::size_t>((2 * kRows + r) * kHeadSize + i)] = static_cast<float>(r);
     }
     std::vector<float> output(kRows * kHeadSize);
     const AttentionWindow window = {0, kRows};
@@ -394,8 +452,10 @@ TEST_F(EncoderAttentionTest, AHostileQueryDoesNotTouchOthers) {
   cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, hit.data()});
   for (std::int64_t r = 0; r < kRows; ++r) {
     if (r == 5 || r == 70) continue;
-    EXPECT_EQ(std::memcmp(&clean[static_cast<std::size_t>(r * kHeadSize)], &hit[static_cast<std::size_t>(r * kHeadSize)],
-                          kHeadSize * sizeof(float)), 0) << r;
+    EXPECT_EQ(std::memcmp(&clean[static_cast<std::size_t>(r * kHeadSize)],
+                          &hit[static_cast<std::size_t>(r * kHeadSize)], kHeadSize * sizeof(float)),
+              0)
+        << r;
   }
 }
 
@@ -403,22 +463,25 @@ class StoredAttentionTest : public OpsTest, public ::testing::WithParamInterface
 
 TEST_P(StoredAttentionTest, SequencesOfManyLengths) {
   constexpr int kHeads = 3;
-  constexpr std::int64_t kWidth = kHeads * kHeadSize, kMaxKeys = 1500, kHeadStride = (kMaxKeys + 4) * kHeadSize;
+  constexpr std::int64_t kWidth = kHeads * kHeadSize, kMaxKeys = 1500,
+                         kHeadStride = (kMaxKeys + 4) * kHeadSize;
   for (const float scale : {1.0f, 4.0f}) {
     Matrix keys(random_values(kHeads * kHeadStride, 1, scale), GetParam());
     Matrix values(random_values(kHeads * kHeadStride, 2), GetParam());
     const std::vector<float> queries = random_values(40 * (kWidth + 7), 3, scale);
-    const auto sequence = [&](std::int64_t first_row, std::int64_t num_rows, std::int64_t num_keys, bool causal) {
+    const auto sequence = [&](std::int64_t first_row, std::int64_t num_rows, std::int64_t num_keys,
+                              bool causal) {
       return CachedAttention{first_row, num_rows, keys.data(), values.data(), kHeadStride, num_keys, causal};
     };
-    const std::vector<CachedAttention> sequences = {sequence(0, 1, 1, true),     sequence(1, 4, 1, true),
-                                                    sequence(5, 5, 7, false),    sequence(10, 1, 16, false),
-                                                    sequence(11, 3, 447, true),  sequence(15, 2, 333, false),
-                                                    sequence(17, 1, 1500, false), sequence(18, 4, 1500, true)};
+    const std::vector<CachedAttention> sequences = {
+        sequence(0, 1, 1, true),      sequence(1, 4, 1, true),    sequence(5, 5, 7, false),
+        sequence(10, 1, 16, false),   sequence(11, 3, 447, true), sequence(15, 2, 333, false),
+        sequence(17, 1, 1500, false), sequence(18, 4, 1500, true)};
     std::vector<Matrix> outputs;
     for (Backend* backend : both()) {
       Matrix& output = outputs.emplace_back(25 * kWidth, StorageType::kFloat32);
-      backend->cached_attention({{queries.data(), 25, kWidth, kWidth + 7}, kHeads, GetParam(), sequences, output.floats()});
+      backend->cached_attention(
+          {{queries.data(), 25, kWidth, kWidth + 7}, kHeads, GetParam(), sequences, output.floats()});
     }
     expect_near(outputs[0], outputs[1], kAttentionTolerance * std::max(1.0f, scale * scale / 4));
   }
@@ -433,7 +496,11 @@ TEST_P(StoredAttentionTest, WeightsOfSeveralHeads) {
       Matrix& output = outputs.emplace_back(8 * num_keys + 20, StorageType::kFloat32);
       const std::vector<AttentionWeightsArgs> heads = {
           {{queries.data(), 5, kHeadSize, 200}, keys.data(), GetParam(), num_keys, output.floats()},
-          {{queries.data() + 64, 3, kHeadSize, 200}, keys.data(), GetParam(), num_keys, output.floats() + 5 * num_keys}};
+          {{queries.data() + 64, 3, kHeadSize, 200},
+           keys.data(),
+           GetParam(),
+           num_keys,
+           output.floats() + 5 * num_keys}};
       backend->attention_weights(heads);
       double sum = 0;
       for (std::int64_t k = 0; k < num_keys; ++k) sum += output.get(k);
@@ -454,15 +521,19 @@ TEST_P(StoredAttentionTest, AppendedRowsAreThereAndNothingElseIs) {
     const std::int64_t vector_bytes = kHeadSize * storage_bytes(GetParam());
     const std::vector<AppendArgs> args = {
         {rows.data(), bytes + 3 * vector_bytes, kHeadStride, kHeads, GetParam()},
-        {rows.data() + kHeads * kHeadSize, bytes + (kHeads * 8 + 7) * vector_bytes, kHeadStride, kHeads, GetParam()}};
+        {rows.data() + kHeads * kHeadSize, bytes + (kHeads * 8 + 7) * vector_bytes, kHeadStride, kHeads,
+         GetParam()}};
     backend->append(args);
   }
   for (std::int64_t i = 0; i < caches[0].size(); ++i) ASSERT_EQ(caches[0].get(i), caches[1].get(i)) << i;
   EXPECT_NEAR(caches[0].get(3 * kHeadSize), rows[0], 0.1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Storage, StoredAttentionTest, ::testing::Values(StorageType::kFloat32, StorageType::kFloat16),
-                         [](const auto& test) { return test.param == StorageType::kFloat32 ? "float32" : "float16"; });
+INSTANTIATE_TEST_SUITE_P(Storage, StoredAttentionTest,
+                         ::testing::Values(StorageType::kFloat32, StorageType::kFloat16),
+                         [](const auto& test) {
+                           return test.param == StorageType::kFloat32 ? "float32" : "float16";
+                         });
 
 TEST_F(OpsTest, BuffersAreZeroedAlignedAndCopied) {
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{1000}}) {

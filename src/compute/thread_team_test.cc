@@ -29,7 +29,8 @@ TEST_P(ThreadTeamTest, RunsEveryTaskOfManyTinyLoopsOnce) {
     stray += num_stray;
   }
   EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}), expected);
-  for (int task = 1; task < 64; ++task) EXPECT_LE(counts[static_cast<std::size_t>(task)], counts[static_cast<std::size_t>(task - 1)]);
+  for (int task = 1; task < 64; ++task)
+    EXPECT_LE(counts[static_cast<std::size_t>(task)], counts[static_cast<std::size_t>(task - 1)]);
   EXPECT_EQ(stray, 0);
 }
 

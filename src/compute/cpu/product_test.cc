@@ -38,17 +38,17 @@ int extreme_weight(std::int64_t output, std::int64_t input) {
   }
 }
 
-// Two products of 8 bits added in 16 saturate at 32767: what inputs are kept below 128 for where there is no VNNI.
+// Two products of 8 bits added in 16 saturate at 32767: what inputs are kept below 128 for where there is no
+// VNNI.
 TEST_P(ProductTest, Int8SumsAreExactAtTheExtremes) {
   const std::int64_t inputs = GetParam();
   constexpr std::int64_t kOutputs = 200;
-  const LinearSource source = {.outputs = kOutputs,
-                               .inputs = inputs,
-                               .read_row = [](std::int64_t row, std::span<float> values) {
-                                 for (std::size_t i = 0; i < values.size(); ++i) {
-                                   values[i] = static_cast<float>(extreme_weight(row, static_cast<std::int64_t>(i)));
-                                 }
-                               }};
+  const LinearSource source = {
+      .outputs = kOutputs, .inputs = inputs, .read_row = [](std::int64_t row, std::span<float> values) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          values[i] = static_cast<float>(extreme_weight(row, static_cast<std::int64_t>(i)));
+        }
+      }};
   const auto matrix = PackedMatrix::create(source, ComputeType::kInt8, 1);
   ASSERT_TRUE(matrix.ok()) << matrix.error().message;
   const PackedMatrix& weights = **matrix;
@@ -61,7 +61,8 @@ TEST_P(ProductTest, Int8SumsAreExactAtTheExtremes) {
   };
   for (const int rows : {1, 2, 3, 5, 16, 17, 33, 64}) {
     for (int r = 0; r < rows; ++r) {
-      for (std::int64_t i = 0; i < inputs; ++i) block[r * inputs + i] = static_cast<std::uint8_t>(input(r, i));
+      for (std::int64_t i = 0; i < inputs; ++i)
+        block[r * inputs + i] = static_cast<std::uint8_t>(input(r, i));
     }
     for (int panel = 0; panel < weights.num_panels(); ++panel) {
       weights.multiply(block.get(), rows, panel, product.get(), 0);
@@ -69,7 +70,8 @@ TEST_P(ProductTest, Int8SumsAreExactAtTheExtremes) {
         for (int c = 0; c < width; ++c) {
           const std::int64_t output = static_cast<std::int64_t>(panel) * width + c;
           std::int32_t expected = 0;
-          for (std::int64_t i = 0; output < kOutputs && i < inputs; ++i) expected += input(r, i) * extreme_weight(output, i);
+          for (std::int64_t i = 0; output < kOutputs && i < inputs; ++i)
+            expected += input(r, i) * extreme_weight(output, i);
           ASSERT_EQ(product[r * width + c], expected) << rows << " rows, row " << r << ", output " << output;
         }
       }
@@ -88,7 +90,8 @@ INSTANTIATE_TEST_SUITE_P(Inputs, ProductTest, ::testing::Values(240, 512, 2048))
 class RowIndependenceTest : public ComputeFixture,
                             public ::testing::WithParamInterface<std::tuple<ComputeType, std::int64_t>> {};
 
-// The promise of Backend, which oneDNN itself doesn't give: it blocks the sums of products of few rows differently.
+// The promise of Backend, which oneDNN itself doesn't give: it blocks the sums of products of few rows
+// differently.
 TEST_P(RowIndependenceTest, ARowIsTheSameAloneAndAmongAny) {
   const auto [type, inputs] = GetParam();
   if (!has(type)) GTEST_SKIP() << isa_name(isa()) << " has no " << compute_type_name(type);

@@ -14,9 +14,9 @@
 
 namespace stenod::compute {
 
-/// Holds the process to the instruction set that STENOD_MAX_ISA names (the machine's best without it), and skips the
-/// test on a machine that lacks it. oneDNN takes its limit once a process, so one run tests one instruction set; CTest
-/// registers the same tests once for each.
+/// Holds the process to the instruction set that STENOD_MAX_ISA names (the machine's best without it), and
+/// skips the test on a machine that lacks it. oneDNN takes its limit once a process, so one run tests one
+/// instruction set; CTest registers the same tests once for each.
 class ComputeFixture : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -64,12 +64,14 @@ inline std::vector<float> random_values(std::int64_t count, std::uint64_t seed, 
 }
 
 /// Weights whose products with inputs of variance 1 have variance 1.
-inline LinearSource random_weights(std::int64_t outputs, std::int64_t inputs, std::span<const float> bias = {}) {
+inline LinearSource random_weights(std::int64_t outputs, std::int64_t inputs,
+                                   std::span<const float> bias = {}) {
   return {.outputs = outputs,
           .inputs = inputs,
           .read_row =
               [inputs](std::int64_t row, std::span<float> values) {
-                fill_random(values, static_cast<std::uint64_t>(row) + 1000, 1.0f / std::sqrt(static_cast<float>(inputs)));
+                fill_random(values, static_cast<std::uint64_t>(row) + 1000,
+                            1.0f / std::sqrt(static_cast<float>(inputs)));
               },
           .bias = bias};
 }
