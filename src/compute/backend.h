@@ -66,6 +66,8 @@ struct EncoderAttentionArgs {
   int num_heads = 0;
   std::span<const AttentionWindow> windows;
   float* output = nullptr;
+  /// Queries, keys, values and weights may be rounded to bfloat16 where that is faster; sums stay float32.
+  bool reduced_precision = false;
 };
 
 /// Rows of one sequence attending to stored keys and values, all heads.

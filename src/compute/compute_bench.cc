@@ -89,15 +89,16 @@ void mlp(benchmark::State& state, ComputeType type, std::int64_t num_rows) {
   });
 }
 
-void encoder_attention(benchmark::State& state) {
+void encoder_attention(benchmark::State& state, bool reduced_precision) {
   const std::int64_t rows = state.range(0);
   constexpr int kHeads = 2;
   const std::vector<float> qkv = random_values(3 * kHeads * rows * kHeadSize, 1);
   std::vector<float> output(static_cast<std::size_t>(rows * kHeads * kHeadSize));
   const AttentionWindow window = {0, rows};
   const double operations = 4.0 * kHeads * kHeadSize * static_cast<double>(rows * rows);
-  measure(state, operations, 0, peak_of(ComputeType::kFloat32), [&] {
-    backend().encoder_attention({qkv.data(), rows, kHeads, {&window, 1}, output.data()});
+  const bool bf16 = reduced_precision && backend().isa() >= Isa::kAvx512Bf16;
+  measure(state, operations, 0, peak_of(bf16 ? ComputeType::kBFloat16 : ComputeType::kFloat32), [&] {
+    backend().encoder_attention({qkv.data(), rows, kHeads, {&window, 1}, output.data(), reduced_precision});
   });
 }
 
@@ -156,7 +157,8 @@ void finish(benchmark::State& state, Activation activation) {
   measure(state, 0, 8.0 * static_cast<double>(sums.size()), 0, [&] { cpu::finish_product(end); });
 }
 
-BENCHMARK(encoder_attention)->ArgName("rows")->Arg(250)->Arg(1500);
+BENCHMARK_CAPTURE(encoder_attention, float32, false)->ArgName("rows")->Arg(250)->Arg(1500);
+BENCHMARK_CAPTURE(encoder_attention, reduced, true)->ArgName("rows")->Arg(250)->Arg(1500);
 BENCHMARK(cached_attention)->ArgName("keys")->Arg(100)->Arg(1500);
 BENCHMARK(layer_norm);
 BENCHMARK(quantise);

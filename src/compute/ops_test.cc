@@ -24,8 +24,9 @@ constexpr Tolerance kTolerances[] = {
     {ComputeType::kBFloat16, 2e-3},
     {ComputeType::kInt8, 1e-2},
 };
-constexpr double kAttentionTolerance = 2e-5;  ///< always float32
-constexpr double kHalfPrecision = 0x1p-10;    ///< of one place more than rounding, as sums differ
+constexpr double kAttentionTolerance = 2e-5;         ///< float32
+constexpr double kReducedAttentionTolerance = 4e-3;  ///< weights as bfloat16: 2^-9 of values up to 1.74
+constexpr double kHalfPrecision = 0x1p-10;           ///< of one place more than rounding, as sums differ
 
 double tolerance(ComputeType type) {
   return kTolerances[static_cast<std::size_t>(type)].product;
@@ -377,7 +378,8 @@ TEST_F(OpsTest, LayerNorm) {
   }
 }
 
-class EncoderAttentionTest : public OpsTest {
+/// The parameter: whether precision may be reduced, which machines without bfloat16 ignore.
+class EncoderAttentionTest : public OpsTest, public ::testing::WithParamInterface<bool> {
  protected:
   void check(int num_heads, std::int64_t total_rows, const std::vector<AttentionWindow>& windows,
              float scale) {
@@ -385,38 +387,49 @@ class EncoderAttentionTest : public OpsTest {
     std::vector<float> qkv = random_values(3 * num_heads * total_rows * kHeadSize, 1);
     for (std::int64_t i = 0; i < 2 * num_heads * total_rows * kHeadSize; ++i)
       qkv[static_cast<std::size_t>(i)] *= scale;
+    // The reference's queries, keys and values, rounded as the CPU's are.
+    std::vector<float> rounded = qkv;
+    if (GetParam() && isa() >= Isa::kAvx512Bf16) {
+      for (float& value : rounded) value = bfloat16_to_float(float_to_bfloat16(value));
+    }
     std::vector<Matrix> outputs;
-    for (Backend* backend : both()) {
+    for (const auto& [backend, input] : {std::pair{&cpu(), &qkv}, {&reference(), &rounded}}) {
       Matrix& output = outputs.emplace_back(total_rows * num_heads * kHeadSize, StorageType::kFloat32);
-      backend->encoder_attention({qkv.data(), total_rows, num_heads, windows, output.floats()});
+      backend->encoder_attention(
+          {input->data(), total_rows, num_heads, windows, output.floats(), GetParam()});
     }
     // A score's own rounding error grows with its size, about scale^2, and the weight with it.
-    expect_near(outputs[0], outputs[1], kAttentionTolerance * std::max(1.0f, scale * scale / 4));
+    const double rounding = kAttentionTolerance * std::max(1.0f, scale * scale / 4);
+    expect_near(outputs[0], outputs[1], rounding + (GetParam() ? kReducedAttentionTolerance : 0));
+  }
+
+  static double attention_tolerance() {
+    return GetParam() ? kReducedAttentionTolerance : kAttentionTolerance;
   }
 };
 
-TEST_F(EncoderAttentionTest, WindowsOfManyLengths) {
+TEST_P(EncoderAttentionTest, WindowsOfManyLengths) {
   // With rows between windows that belong to none.
   check(3, 500, {{0, 1}, {2, 3}, {5, 64}, {69, 65}, {140, 333}, {473, 20}}, 1);
   check(2, 260, {{0, 128}, {128, 129}}, 1);
 }
 
-TEST_F(EncoderAttentionTest, AWholeWindow) {
+TEST_P(EncoderAttentionTest, AWholeWindow) {
   check(1, 1500, {{0, 1500}}, 1);
 }
 
-TEST_F(EncoderAttentionTest, LargeScores) {
+TEST_P(EncoderAttentionTest, LargeScores) {
   check(1, 333, {{0, 333}}, 4);
   check(1, 200, {{0, 200}}, 15);  // scores of some hundreds
   check(1, 200, {{0, 200}}, 0.01f);
 }
 
-TEST_F(EncoderAttentionTest, NoWindows) {
+TEST_P(EncoderAttentionTest, NoWindows) {
   check(1, 4, {}, 1);
 }
 
 // Where exact answers are known: all scores equal, or one by far the largest, however large.
-TEST_F(EncoderAttentionTest, ScoresOfAnySize) {
+TEST_P(EncoderAttentionTest, ScoresOfAnySize) {
   constexpr std::int64_t kRows = 130;
   for (const float query : {0.0f, 1e-20f, 1.0f, 1e10f, 1e35f, -1e35f}) {
     std::vector<float> qkv(3 * kRows * kHeadSize);
@@ -428,28 +441,29 @@ TEST_F(EncoderAttentionTest, ScoresOfAnySize) {
     }
     std::vector<float> output(kRows * kHeadSize);
     const AttentionWindow window = {0, kRows};
-    cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, output.data()});
-    for (const float value : output) ASSERT_NEAR(value, (kRows - 1) / 2.0, 1e-3) << query;
+    cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, output.data(), GetParam()});
+    for (const float value : output)
+      ASSERT_NEAR(value, (kRows - 1) / 2.0, kRows * attention_tolerance()) << query;
     // One key aligned with the query among keys against it.
     for (std::int64_t r = 0; r < kRows; ++r) {
       const float sign = (r == 77) == (query >= 0) ? 1.0f : -1.0f;
       std::fill_n(qkv.begin() + (kRows + r) * kHeadSize, kHeadSize, sign);
     }
     if (std::abs(query) < 1e3f) continue;
-    cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, output.data()});
-    for (const float value : output) ASSERT_NEAR(value, 77, 1e-4) << query;
+    cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, output.data(), GetParam()});
+    for (const float value : output) ASSERT_NEAR(value, 77, 77 * attention_tolerance()) << query;
   }
 }
 
-TEST_F(EncoderAttentionTest, AHostileQueryDoesNotTouchOthers) {
+TEST_P(EncoderAttentionTest, AHostileQueryDoesNotTouchOthers) {
   constexpr std::int64_t kRows = 100;
   std::vector<float> qkv = random_values(3 * kRows * kHeadSize, 1);
   const AttentionWindow window = {0, kRows};
   std::vector<float> clean(kRows * kHeadSize), hit(kRows * kHeadSize);
-  cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, clean.data()});
+  cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, clean.data(), GetParam()});
   qkv[5 * kHeadSize + 3] = std::numeric_limits<float>::quiet_NaN();
   qkv[70 * kHeadSize] = std::numeric_limits<float>::infinity();
-  cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, hit.data()});
+  cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, hit.data(), GetParam()});
   for (std::int64_t r = 0; r < kRows; ++r) {
     if (r == 5 || r == 70) continue;
     EXPECT_EQ(std::memcmp(&clean[static_cast<std::size_t>(r * kHeadSize)],
@@ -458,6 +472,25 @@ TEST_F(EncoderAttentionTest, AHostileQueryDoesNotTouchOthers) {
         << r;
   }
 }
+
+// Tasks of all windows and heads are shared out among threads: what one has packed must not be used for
+// another.
+TEST_P(EncoderAttentionTest, AWindowIsTheSameAmongOthers) {
+  constexpr std::int64_t kRows = 600;
+  constexpr int kHeads = 3;
+  const std::vector<float> qkv = random_values(3 * kHeads * kRows * kHeadSize, 1);
+  const std::vector<AttentionWindow> windows = {{0, 129}, {129, 64}, {193, 200}, {393, 1}, {394, 206}};
+  std::vector<float> together(kRows * kHeads * kHeadSize), apart(together.size());
+  const auto one_thread = make_cpu_backend(1), many_threads = make_cpu_backend(5);
+  many_threads->encoder_attention({qkv.data(), kRows, kHeads, windows, together.data(), GetParam()});
+  for (const AttentionWindow& window : windows) {
+    one_thread->encoder_attention({qkv.data(), kRows, kHeads, {&window, 1}, apart.data(), GetParam()});
+  }
+  EXPECT_EQ(together, apart);
+}
+
+INSTANTIATE_TEST_SUITE_P(Precision, EncoderAttentionTest, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "reduced" : "float32"; });
 
 class StoredAttentionTest : public OpsTest, public ::testing::WithParamInterface<StorageType> {};
 

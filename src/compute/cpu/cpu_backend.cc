@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "compute/cpu/attention_bf16.h"
 #include "compute/cpu/kernels.h"
 #include "compute/cpu/product.h"
 
@@ -50,6 +51,8 @@ struct CpuBackend::Scratch {
   std::unique_ptr<CpuBuffer> row;         ///< one normalised row
   std::unique_ptr<CpuBuffer> hidden;      ///< [64, widest output] of mlp()
   std::unique_ptr<CpuBuffer> attention;   ///< attend_block()'s scratch, or scores of attend_cached()
+  std::unique_ptr<CpuBuffer> keys_values;  ///< of one head and window for attend_block_bf16(), where there is that
+  std::int64_t packed_head = -1;           ///< which head of which window that is, in the operation in progress
   QuantisedRow row_quantisation[kBlockRows];
   std::size_t block_bytes = 0, sums_bytes = 0, row_bytes = 0, hidden_bytes = 0;
 
@@ -79,8 +82,10 @@ Result<std::unique_ptr<CpuBackend>> CpuBackend::create(int num_threads, Isa max_
   for (int thread = 0; thread < num_threads; ++thread) {
     auto scratch = std::make_unique<Scratch>();
     const std::size_t floats = std::max<std::size_t>(kAttentionScratchFloats, kMaxKeys + 16);
-    scratch->attention = CpuBuffer::allocate(floats * sizeof(float));
-    if (scratch->attention == nullptr) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    scratch->attention = CpuBuffer::allocate(std::max(floats * sizeof(float), kAttentionBf16ScratchBytes));
+    const bool bf16 = isa >= Isa::kAvx512Bf16;
+    if (bf16) scratch->keys_values = CpuBuffer::allocate(2 * kMaxKeys * kPackedKeyElements * sizeof(std::uint32_t));
+    if (scratch->attention == nullptr || (bf16 && scratch->keys_values == nullptr)) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
     backend->scratch_.push_back(std::move(scratch));
   }
   return backend;
@@ -274,6 +279,7 @@ void CpuBackend::encoder_attention(const EncoderAttentionArgs& args) {
   const std::int64_t width = static_cast<std::int64_t>(args.num_heads) * kHeadSize;
   std::int64_t num_tasks = 0;
   for (const AttentionWindow& window : args.windows) num_tasks += ceil_divide(window.num_rows, kQueryBlock) * args.num_heads;
+  for (const auto& scratch : scratch_) scratch->packed_head = -1;
   team_.run(static_cast<int>(num_tasks), [&](int task, int thread) {
     // Tasks go window by window, head by head, so that neighbours share keys and values in the cache.
     std::int64_t rest = task;
@@ -296,7 +302,18 @@ void CpuBackend::encoder_attention(const EncoderAttentionArgs& args) {
     block.num_keys = window->num_rows;
     block.output = args.output + (window->first_row + first_query) * width + head * kHeadSize;
     block.output_stride = width;
-    attend_block(block, scratch_[static_cast<std::size_t>(thread)]->attention->as<float>());
+    Scratch& scratch = *scratch_[static_cast<std::size_t>(thread)];
+    if (!args.reduced_precision || scratch.keys_values == nullptr || window->num_rows > kMaxKeys) {
+      attend_block(block, scratch.attention->as<float>());
+      return;
+    }
+    // Each thread packs for itself what it attends to: a fraction of one block's work, and nobody waits.
+    auto* const pairs = scratch.keys_values->as<std::uint32_t>();
+    const PackedKeysValues packed = {pairs, pairs + kMaxKeys * kPackedKeyElements, window->num_rows};
+    const std::int64_t packed_head = (window - args.windows.data()) * args.num_heads + head;
+    if (scratch.packed_head != packed_head) pack_keys_values(block.keys, block.values, packed);
+    scratch.packed_head = packed_head;
+    attend_block_bf16(block, packed, scratch.attention->data());
   });
 }
 

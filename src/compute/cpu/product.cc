@@ -22,13 +22,15 @@ constexpr std::int64_t kMaxPanelWidth = 512;
 // six rows at a time and sums a rest of four rows alike, but a rest of two in another order, hence 4 modulo 6.
 constexpr std::array kInt8Rows = {1, 2, 4, 8, 16, 32, 48, kBlockRows};
 constexpr std::array kFloat32Rows = {4, 10, 16, 28, 40, kBlockRows};
-constexpr std::array kBFloat16Rows = {16, 32, 48, kBlockRows};
+constexpr std::array kBFloat16Rows = {1, 2, 4, 8, 16, 32, 48, kBlockRows};
+constexpr std::array kAmxBFloat16Rows = {16, 32, 48, kBlockRows};  // fewer than a tile's rows may go another way
 
 std::span<const int> row_classes(ComputeType type) {
   switch (type) {
     case ComputeType::kInt8:
       return kInt8Rows;
     case ComputeType::kBFloat16:
+      if (dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx) return kAmxBFloat16Rows;
       return kBFloat16Rows;
     case ComputeType::kFloat32:
       break;
