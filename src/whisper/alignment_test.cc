@@ -58,7 +58,7 @@ PlainPath plain_path(const Matrix& scores) {
   for (int i = 1; i <= n; ++i) {
     for (int j = 1; j <= frames; ++j) {
       const double c0 = cost[i - 1][j - 1], c1 = cost[i - 1][j], c2 = cost[i][j - 1];
-      move[i][j] = c0 < c1 && c0 < c2 ? 0 : c1 < c0 && c1 < c2 ? 1 : 2;
+      move[i][j] = c2 <= c0 && c2 <= c1 ? 2 : c0 <= c1 ? 0 : 1;
       cost[i][j] = std::min({c0, c1, c2}) - scores[i - 1][j - 1];
     }
   }
