@@ -118,10 +118,15 @@ void Loop::run() {
   while (take_inbox()) {
     end_overdue();
     run_turn();
-    const std::lock_guard lock(statistics_mutex_);
-    statistics_.num_waiting = static_cast<int>(waiting_.size());
-    statistics_.num_active = static_cast<int>(active_.size());
+    count_tasks();
   }
+  count_tasks();
+}
+
+void Loop::count_tasks() {
+  const std::lock_guard lock(statistics_mutex_);
+  statistics_.num_waiting = static_cast<int>(waiting_.size());
+  statistics_.num_active = static_cast<int>(active_.size());
 }
 
 // Waits for work. False: the thread ends.
@@ -287,8 +292,8 @@ void Loop::step(std::span<const int> chosen) {
 
   const auto begin = Clock::now();
   const Status all = runner_->step(rows_);
-  auto sampling_begin = Clock::now();
-  double step_s = seconds_between(begin, sampling_begin);
+  const auto sampling_begin = Clock::now();
+  const double step_s = seconds_between(begin, sampling_begin);
   std::size_t row = 0;
   for (const int i : chosen) {
     TaskPtr& task = active_[static_cast<std::size_t>(i)];

@@ -40,6 +40,7 @@ class Loop {
   void run_turn();
   void make_snapshot();
   void count_passed_over();
+  void count_tasks();
   void encode_group(std::span<const int> chosen);
   bool encode_windows(std::span<const whisper::EncodeWindow> windows);
   void start_decoding(TaskPtr task);

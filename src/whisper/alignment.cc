@@ -94,8 +94,8 @@ std::vector<int> warp(std::span<const float> scores, int num_rows, int num_frame
       const float both = previous[f];
       const float row = previous[f + 1];
       const float frame = current[f];
-      const Move move = both < row && both < frame ? kBoth : row < both && row < frame ? kRow : kFrame;
-      const float before = move == kBoth ? both : move == kRow ? row : frame;
+      const Move move = frame <= both && frame <= row ? kFrame : both <= row ? kBoth : kRow;
+      const float before = std::min({both, row, frame});
       current[f + 1] = before - scores[static_cast<std::size_t>(r) * width + f];
       moves[static_cast<std::size_t>(r) * width + f] = move;
     }

@@ -1,0 +1,186 @@
+#include "whisper/greedy_decoder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "whisper/test_vocabulary.h"
+
+namespace stenod::whisper {
+namespace {
+
+using ::testing::ElementsAre;
+
+const SpecialTokens kTokens = test_tokens();
+
+int ts(int frame) { return kTokens.timestamp_begin + frame; }
+
+std::vector<float> likely(int token, float height = 20) {
+  auto logits = flat_logits();
+  logits[static_cast<std::size_t>(token)] = height;
+  return logits;
+}
+
+std::vector<int> row_tokens(const GreedyDecoder& decoder) {
+  std::vector<int> tokens;
+  for (const auto& row : decoder.rows()) tokens.push_back(row.token);
+  return tokens;
+}
+
+void feed(GreedyDecoder& decoder, int token) {
+  for (int r = 0; r < static_cast<int>(decoder.rows().size()); ++r) {
+    if (!decoder.rows()[static_cast<std::size_t>(r)].wants_logits) continue;
+    const bool last = r + 1 == static_cast<int>(decoder.rows().size());
+    auto logits = likely(token);
+    if (!last) logits = flat_logits();
+    ASSERT_TRUE(decoder.accept(r, logits));
+    if (last) return;
+  }
+}
+
+DecodingOptions english() {
+  DecodingOptions options;
+  options.language_token = 52;
+  return options;
+}
+
+TEST(GreedyDecoder, PrefillsThePromptAndEndsAtEndOfText) {
+  GreedyDecoder decoder(kTokens, english(), 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51, 52, 55));
+  EXPECT_TRUE(decoder.rows()[0].wants_logits);  // <|nospeech|>
+  EXPECT_FALSE(decoder.rows()[1].wants_logits);
+  EXPECT_TRUE(decoder.rows()[2].wants_logits);
+  for (const int token : {ts(0), 7, 8, ts(100)}) {
+    feed(decoder, token);
+    ASSERT_EQ(decoder.rows().size(), 1u);
+    EXPECT_EQ(decoder.rows()[0].token, token);
+  }
+  EXPECT_EQ(decoder.rows()[0].position, 6);
+  feed(decoder, 50);
+  ASSERT_TRUE(decoder.finished());
+  const auto window = decoder.take();
+  EXPECT_THAT(window.tokens, ElementsAre(ts(0), 7, 8, ts(100)));
+  EXPECT_EQ(window.logprobs.size(), 4u);
+  EXPECT_EQ(window.finish, FinishReason::kEndOfText);
+  EXPECT_EQ(window.language_token, 52);
+  EXPECT_EQ(window.language_probability, 1);
+  EXPECT_EQ(window.prompt_length, 3);
+  EXPECT_EQ(window.num_rows, 7);
+  EXPECT_NEAR(window.no_speech_prob, 1.0 / kTestVocabSize, 1e-6);
+}
+
+TEST(GreedyDecoder, PromptsOfEveryKind) {
+  DecodingOptions options = english();
+  options.task = Task::kTranslate;
+  options.timestamps = false;
+  EXPECT_THAT(row_tokens(GreedyDecoder(kTokens, options, 448, 200)), ElementsAre(51, 52, 54, 57));
+
+  SpecialTokens english_only = kTokens;
+  english_only.languages.clear();
+  EXPECT_THAT(row_tokens(GreedyDecoder(english_only, {}, 448, 200)), ElementsAre(51));
+  options.language_token.reset();
+  EXPECT_THAT(row_tokens(GreedyDecoder(english_only, options, 448, 200)), ElementsAre(51, 57));
+}
+
+TEST(GreedyDecoder, AnEnglishOnlyModelSamplesFromTheFirstRow) {
+  SpecialTokens english_only = kTokens;
+  english_only.languages.clear();
+  GreedyDecoder decoder(english_only, {}, 448, 200);
+  feed(decoder, ts(3));
+  EXPECT_EQ(decoder.rows()[0].token, ts(3));
+  EXPECT_EQ(decoder.rows()[0].position, 1);
+}
+
+TEST(GreedyDecoder, DetectsTheLanguageFirst) {
+  GreedyDecoder decoder(kTokens, {}, 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51));
+  auto logits = likely(9, 30);  // not a language
+  logits[52] = 1;
+  logits[53] = 3;
+  logits[56] = 29;
+  ASSERT_TRUE(decoder.accept(0, logits));
+  EXPECT_EQ(decoder.language_token(), 53);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(53, 55));
+  EXPECT_EQ(decoder.rows()[0].position, 1);
+  EXPECT_FALSE(decoder.rows()[0].wants_logits);
+  EXPECT_TRUE(decoder.rows()[1].wants_logits);
+  feed(decoder, ts(0));
+  feed(decoder, 50);
+  const auto window = decoder.take();
+  EXPECT_NEAR(window.language_probability, 1 / (1 + std::exp(-2.0)), 1e-5);
+  EXPECT_NEAR(window.no_speech_prob, std::exp(-1.0) / (1 + std::exp(-1.0)), 1e-5);
+  EXPECT_EQ(window.prompt_length, 3);
+}
+
+TEST(GreedyDecoder, AvgLogprobCountsTheEndOfText) {
+  DecodingOptions options = english();
+  options.timestamps = false;
+  GreedyDecoder decoder(kTokens, options, 448, 200);
+  auto first_row = flat_logits();
+  ASSERT_TRUE(decoder.accept(0, first_row));
+  auto logits = likely(7, 1);
+  ASSERT_TRUE(decoder.accept(3, logits));
+  logits = likely(50, 2);
+  ASSERT_TRUE(decoder.accept(0, logits));
+  const double first = 1 - std::log(50 + std::exp(1.0));
+  const double second = 2 - std::log(50 + std::exp(2.0));
+  const auto window = decoder.take();
+  EXPECT_NEAR(window.logprobs[0], first, 1e-5);
+  EXPECT_NEAR(window.avg_logprob, (first + second) / 2, 1e-5);
+}
+
+TEST(GreedyDecoder, StopsAtItsLimits) {
+  DecodingOptions options = english();
+  options.timestamps = false;
+  options.max_tokens = 3;
+  GreedyDecoder few(kTokens, options, 448, 200);
+  for (const int token : {1, 2, 3}) feed(few, token);
+  ASSERT_TRUE(few.finished());
+  EXPECT_EQ(few.take().finish, FinishReason::kTokenLimit);
+
+  options.max_tokens = 1000;
+  GreedyDecoder all(kTokens, options, 448, 200);
+  int last_position = 0;
+  for (int i = 0; !all.finished(); ++i) {
+    last_position = all.rows().back().position;
+    feed(all, (i * i + i / 50) % 50);
+    ASSERT_LT(i, 448);
+  }
+  EXPECT_LT(last_position, 448);
+  EXPECT_EQ(all.take().finish, FinishReason::kTokenLimit);
+
+  GreedyDecoder bounded(kTokens, english(), 448, 200);
+  bounded.limit_text_tokens(2);
+  for (const int token : {ts(0), 7, 8}) feed(bounded, token);
+  ASSERT_TRUE(bounded.finished());
+  EXPECT_EQ(bounded.take().tokens.size(), 3u);
+}
+
+TEST(GreedyDecoder, TakesTheRepeatsOffALoop) {
+  GreedyDecoder decoder(kTokens, english(), 448, 1500);
+  feed(decoder, ts(0));
+  for (const int token : {1, 2, 3}) feed(decoder, token);
+  for (int i = 0; i < 100 && !decoder.finished(); ++i) feed(decoder, 10 + i % 2);
+  ASSERT_TRUE(decoder.finished());
+  const auto window = decoder.take();
+  EXPECT_EQ(window.finish, FinishReason::kRepetition);
+  EXPECT_THAT(window.tokens, ElementsAre(ts(0), 1, 2, 3, 10, 11));
+  EXPECT_EQ(window.logprobs.size(), 6u);
+  EXPECT_TRUE(std::isfinite(window.avg_logprob));
+}
+
+TEST(GreedyDecoder, RefusesLogitsThatAreNoNumbers) {
+  auto nan = flat_logits(std::numeric_limits<float>::quiet_NaN());
+  GreedyDecoder decoder(kTokens, english(), 448, 200);
+  const auto status = decoder.accept(0, nan);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kInternal);
+  GreedyDecoder later(kTokens, english(), 448, 200);
+  feed(later, ts(0));
+  EXPECT_FALSE(later.accept(0, nan));
+}
+
+}  // namespace
+}  // namespace stenod::whisper

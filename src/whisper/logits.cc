@@ -22,19 +22,28 @@ constexpr std::size_t kBlock = 2048;
 // cannot hold.
 constexpr float kNegligible = 30.0f;
 
+// NaN when one of the values is: maxima of vectors would lose it, and another value with it.
 float block_max(const float* values, std::size_t size) {
   const hn::ScalableTag<float> d;
   const std::size_t lanes = hn::Lanes(d);
   auto max0 = hn::Set(d, -std::numeric_limits<float>::infinity());
   auto max1 = max0;
+  auto is_nan = hn::IsNaN(max0);
+  bool tail_is_nan = false;
   std::size_t i = 0;
   for (; i + 2 * lanes <= size; i += 2 * lanes) {
-    max0 = hn::Max(max0, hn::LoadU(d, values + i));
-    max1 = hn::Max(max1, hn::LoadU(d, values + i + lanes));
+    const auto a = hn::LoadU(d, values + i);
+    const auto b = hn::LoadU(d, values + i + lanes);
+    is_nan = hn::Or(is_nan, hn::Or(hn::IsNaN(a), hn::IsNaN(b)));
+    max0 = hn::Max(max0, a);
+    max1 = hn::Max(max1, b);
   }
   float max = hn::GetLane(hn::MaxOfLanes(d, hn::Max(max0, max1)));
-  for (; i < size; ++i) max = std::max(max, values[i]);
-  return max;
+  for (; i < size; ++i) {
+    tail_is_nan |= std::isnan(values[i]);
+    max = std::max(max, values[i]);
+  }
+  return tail_is_nan || !hn::AllFalse(d, is_nan) ? std::numeric_limits<float>::quiet_NaN() : max;
 }
 
 float block_sum_exp(const float* values, std::size_t size, float max) {
@@ -61,6 +70,7 @@ LogitsSummary Summarise(const float* values, std::size_t size) {
   for (std::size_t begin = 0; begin < size; begin += kBlock) {
     const std::size_t length = std::min(kBlock, size - begin);
     const float here = block_max(values + begin, length);
+    if (std::isnan(here)) return {-1, here, here};
     if (here > max) {
       sum = max == kNone ? 0.0f : sum * std::exp(max - here);
       max = here;
@@ -87,6 +97,7 @@ LogitsSummary summarise(std::span<const float> logits) {
 }
 
 float log_add_exp(float a, float b) {
+  if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<float>::quiet_NaN();
   const float high = std::max(a, b);
   const float low = std::min(a, b);
   if (std::isinf(low) && low < 0) return high;

@@ -5,8 +5,9 @@
 namespace stenod::whisper {
 
 /// Largest value, its (first) index, and log(sum(exp(values))) of a row of logits. Entries of -infinity take no part.
+/// All NaN as soon as one entry is.
 struct LogitsSummary {
-  int index = -1;  ///< -1 when there is no entry above -infinity
+  int index = -1;  ///< -1 when there is no entry above -infinity, or a NaN
   float max = 0;
   float log_sum_exp = 0;
 };

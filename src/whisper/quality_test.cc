@@ -1,0 +1,111 @@
+#include "whisper/quality.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace stenod::whisper {
+namespace {
+
+TEST(Quality, WindowsGrowFromAttemptToAttempt) {
+  struct Case {
+    int real_frames, first, second, third;
+  };
+  for (const Case& c : {Case{1, 144, 288, 1500}, Case{16, 144, 288, 1500}, Case{17, 160, 320, 1500},
+                        Case{350, 480, 960, 1500}, Case{640, 768, 1500, 1500}, Case{1360, 1488, 1500, 1500},
+                        Case{1361, 1500, 1500, 1500}, Case{1500, 1500, 1500, 1500}}) {
+    EXPECT_EQ(window_frames(c.real_frames, 0, WindowPolicy::kProportional), c.first) << c.real_frames;
+    EXPECT_EQ(window_frames(c.real_frames, 1, WindowPolicy::kProportional), c.second) << c.real_frames;
+    EXPECT_EQ(window_frames(c.real_frames, 2, WindowPolicy::kProportional), c.third) << c.real_frames;
+    EXPECT_EQ(window_frames(c.real_frames, 0, WindowPolicy::kFull), 1500);
+  }
+}
+
+QualityFigures good() {
+  return {.avg_logprob = -0.3f,
+          .no_speech_prob = 0.1f,
+          .compression_ratio = 1.4f,
+          .num_text_tokens = 20,
+          .seconds = 5,
+          .finish = FinishReason::kEndOfText};
+}
+
+void expect_assessment(const QualityFigures& figures, bool may_repeat, Verdict verdict,
+                       std::optional<QualityIssue> issue) {
+  const auto got = assess(figures, {}, may_repeat);
+  EXPECT_EQ(got.verdict, verdict);
+  EXPECT_EQ(got.issue, issue);
+}
+
+TEST(Quality, GoodResultsAreAccepted) {
+  expect_assessment(good(), true, Verdict::kAccept, std::nullopt);
+  expect_assessment(good(), false, Verdict::kAccept, std::nullopt);
+}
+
+TEST(Quality, NoSpeechIsSuppressedWithoutRepeats) {
+  auto figures = good();
+  figures.no_speech_prob = 0.61f;
+  expect_assessment(figures, true, Verdict::kAccept, std::nullopt);  // sure of its text
+  figures.avg_logprob = -1.0f;
+  expect_assessment(figures, true, Verdict::kSuppress, QualityIssue::kNoSpeech);
+  figures.no_speech_prob = 0.6f;
+  expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
+}
+
+TEST(Quality, NoTextIsNoSpeechWhereTheModelSaysSo) {
+  auto figures = good();
+  figures.num_text_tokens = 0;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kEmpty);
+  expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kEmpty);
+  figures.no_speech_prob = 0.9f;
+  expect_assessment(figures, true, Verdict::kSuppress, QualityIssue::kNoSpeech);
+}
+
+TEST(Quality, ImprobableTextIsRepeatedAndThenGiven) {
+  auto figures = good();
+  figures.avg_logprob = -1.01f;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kLowLogprob);
+  expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kLowLogprob);
+}
+
+TEST(Quality, TooMuchTextIsRepeatedAndThenGiven) {
+  auto figures = good();
+  figures.num_text_tokens = 50;  // 8 a second and 10
+  expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
+  figures.num_text_tokens = 51;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kTokenRate);
+  expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kTokenRate);
+  figures.num_text_tokens = 5;
+  figures.finish = FinishReason::kTokenLimit;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kTokenRate);
+}
+
+TEST(Quality, RepetitiveTextIsRepeatedAndThenSuppressed) {
+  auto figures = good();
+  figures.compression_ratio = 2.4f;
+  expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
+  figures.compression_ratio = 2.41f;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kCompressionRatio);
+  expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kCompressionRatio);
+}
+
+TEST(Quality, WhatIsLeftOfALoopIsGivenWhenItIsProbable) {
+  auto figures = good();
+  figures.finish = FinishReason::kRepetition;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kRepetition);
+  expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kRepetition);
+  figures.avg_logprob = -1.5f;
+  expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kRepetition);
+}
+
+TEST(Quality, IssuesHaveDistinctNames) {
+  std::set<std::string_view> names;
+  for (const auto issue : {QualityIssue::kNoSpeech, QualityIssue::kRepetition, QualityIssue::kCompressionRatio,
+                           QualityIssue::kLowLogprob, QualityIssue::kTokenRate, QualityIssue::kEmpty}) {
+    EXPECT_FALSE(issue_name(issue).empty());
+    EXPECT_TRUE(names.insert(issue_name(issue)).second);
+  }
+}
+
+}  // namespace
+}  // namespace stenod::whisper

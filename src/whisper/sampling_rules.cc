@@ -68,7 +68,7 @@ SampledToken SamplingRules::choose(std::span<const int> sampled, std::span<float
     text = summarise(logits.first(tokens_.end_of_text));
   }
   const float end_of_text = logits[tokens_.end_of_text];
-  if (allowed.end_of_text && end_of_text > kMinusInfinity) {
+  if (allowed.end_of_text && end_of_text != kMinusInfinity) {
     text.log_sum_exp = log_add_exp(text.log_sum_exp, end_of_text);
     if (text.index < 0 || end_of_text > text.max) {
       text.index = tokens_.end_of_text;
@@ -91,6 +91,9 @@ SampledToken SamplingRules::choose(std::span<const int> sampled, std::span<float
     }
   }
 
+  if (std::isnan(text.log_sum_exp) || std::isnan(timestamp.log_sum_exp)) {
+    return {tokens_.end_of_text, std::numeric_limits<float>::quiet_NaN()};
+  }
   // Together likelier than any one text token: a timestamp it is.
   if (timestamp.index >= 0 && (text.index < 0 || timestamp.log_sum_exp > text.max)) {
     return {timestamp.index, timestamp.max - timestamp.log_sum_exp};

@@ -1,0 +1,172 @@
+#include "whisper/sampling_rules.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "whisper/test_vocabulary.h"
+
+namespace stenod::whisper {
+namespace {
+
+constexpr float kNone = -std::numeric_limits<float>::infinity();
+const SpecialTokens kTokens = test_tokens();
+
+int ts(int frame) { return kTokens.timestamp_begin + frame; }
+
+/// OpenAI's rules, written as they are published: masks over the whole row, log-soft-max, arg-max.
+SampledToken published_rules(const std::vector<int>& sampled, std::vector<float> logits,
+                             const DecodingOptions& options) {
+  const auto hide = [&](int begin, int end) {
+    std::fill(logits.begin() + begin, logits.begin() + std::max(begin, end), kNone);
+  };
+  const int vocab = static_cast<int>(logits.size());
+  if (options.suppressed) {
+    for (const int t : options.suppressed->always) logits[t] = kNone;
+    if (sampled.empty()) {
+      for (const int t : options.suppressed->at_begin) logits[t] = kNone;
+    }
+  }
+  hide(kTokens.end_of_text + 1, kTokens.timestamp_begin);
+  if (!options.timestamps) {
+    hide(kTokens.timestamp_begin, vocab);
+  } else {
+    const std::size_t n = sampled.size();
+    const bool last_was = n >= 1 && sampled[n - 1] >= kTokens.timestamp_begin;
+    const bool penultimate_was = n < 2 || sampled[n - 2] >= kTokens.timestamp_begin;
+    if (last_was) {
+      if (penultimate_was) {
+        hide(kTokens.timestamp_begin, vocab);
+      } else {
+        hide(0, kTokens.end_of_text);
+      }
+    }
+    for (std::size_t i = n; i-- > 0;) {
+      if (sampled[i] < kTokens.timestamp_begin) continue;
+      hide(kTokens.timestamp_begin, last_was && !penultimate_was ? sampled[i] : sampled[i] + 1);
+      break;
+    }
+    if (sampled.empty()) {
+      hide(0, kTokens.timestamp_begin);
+      hide(ts(static_cast<int>(std::lround(options.max_initial_timestamp_s / 0.02))) + 1, vocab);
+    }
+  }
+  const auto log_sum = [&](int begin, int end) {
+    double sum = 0;
+    for (int i = begin; i < end; ++i) sum += std::exp(static_cast<double>(logits[i]));
+    return std::log(sum);
+  };
+  const float best_text = *std::max_element(logits.begin(), logits.begin() + kTokens.timestamp_begin);
+  if (log_sum(kTokens.timestamp_begin, vocab) > best_text) hide(0, kTokens.timestamp_begin);
+  const auto best = std::max_element(logits.begin(), logits.end());
+  return {static_cast<int>(best - logits.begin()), static_cast<float>(*best - log_sum(0, vocab))};
+}
+
+TEST(SamplingRules, AgreeWithThePublishedOnesInsideTheAudio) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal(0, 2);
+  auto suppressed = std::make_shared<SuppressedTokens>();
+  suppressed->always = {3, 4, 55};
+  suppressed->at_begin = {1, 50};
+  for (const bool timestamps : {true, false}) {
+    DecodingOptions options;
+    options.timestamps = timestamps;
+    options.suppressed = suppressed;
+    const SamplingRules rules(kTokens, options, 1500);
+    for (int run = 0; run < 40; ++run) {
+      std::vector<int> sampled;
+      for (int step = 0; step < 40; ++step) {
+        auto logits = flat_logits();
+        const float lift = static_cast<float>(run % 8);  // text against timestamps
+        for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = normal(random) + (i <= 50 ? lift : 0);
+        // Keep the end of the audio out of reach, where the rules differ on purpose.
+        for (std::size_t i = static_cast<std::size_t>(ts(200 + 30 * step)); i < logits.size(); ++i) logits[i] = kNone;
+        const auto want = published_rules(sampled, logits, options);
+        const auto got = rules.choose(sampled, logits);
+        ASSERT_EQ(got.token, want.token) << "run " << run << " step " << step;
+        ASSERT_NEAR(got.logprob, want.logprob, 1e-4);
+        if (got.token == kTokens.end_of_text) break;
+        sampled.push_back(got.token);
+      }
+    }
+  }
+}
+
+TEST(SamplingRules, BeginWithATimestampThatIsNotLate) {
+  const SamplingRules rules(kTokens, {}, 1500);
+  auto logits = flat_logits();
+  logits[5] = 50;
+  logits[static_cast<std::size_t>(ts(51))] = 40;
+  logits[static_cast<std::size_t>(ts(50))] = 30;
+  EXPECT_EQ(rules.choose({}, logits).token, ts(50));
+}
+
+TEST(SamplingRules, ATimestampBehindTheAudioMeansItsEnd) {
+  const SamplingRules rules(kTokens, {}, 100);
+  auto logits = flat_logits(-10);
+  logits[static_cast<std::size_t>(ts(130))] = 5;
+  EXPECT_EQ(rules.choose(std::vector{ts(0), 7}, logits).token, ts(100));
+  logits = flat_logits(-10);
+  logits[static_cast<std::size_t>(ts(100))] = 5;
+  EXPECT_EQ(rules.choose(std::vector{ts(0), 7}, logits).token, ts(100));
+}
+
+TEST(SamplingRules, NothingFollowsASegmentThatEndsWithTheAudio) {
+  const SamplingRules rules(kTokens, {}, 100);
+  auto logits = flat_logits();
+  logits[7] = 10;
+  logits[static_cast<std::size_t>(ts(100))] = 10;
+  EXPECT_EQ(rules.choose(std::vector{ts(0), 7, ts(100)}, logits).token, kTokens.end_of_text);
+  logits = flat_logits();
+  logits[static_cast<std::size_t>(ts(99))] = 10;
+  EXPECT_EQ(rules.choose(std::vector{ts(0), 7, ts(99)}, logits).token, ts(99));
+}
+
+TEST(SamplingRules, TheFirstTimestampStaysInsideVeryShortAudio) {
+  const SamplingRules rules(kTokens, {}, 10);
+  auto logits = flat_logits();
+  logits[static_cast<std::size_t>(ts(40))] = 10;
+  EXPECT_LE(rules.choose({}, logits).token, ts(10));
+}
+
+TEST(SamplingRules, SpecialTokensAreNeverWritten) {
+  DecodingOptions options;
+  options.timestamps = false;
+  const SamplingRules rules(kTokens, options, 1500);
+  auto logits = flat_logits();
+  for (std::size_t i = 51; i < logits.size(); ++i) logits[i] = 100;
+  logits[9] = 1;
+  const auto got = rules.choose({}, logits);
+  EXPECT_EQ(got.token, 9);
+  EXPECT_NEAR(got.logprob, 1 - std::log(50 + std::exp(1.0)), 1e-5);
+}
+
+TEST(SamplingRules, SuppressedTokensOutsideTheVocabularyAreIgnored) {
+  DecodingOptions options;
+  options.timestamps = false;
+  options.suppressed = std::make_shared<SuppressedTokens>(SuppressedTokens{{-1, 1 << 30, 2}, {}});
+  auto logits = flat_logits();
+  logits[2] = 9;
+  logits[8] = 8;
+  EXPECT_EQ(SamplingRules(kTokens, options, 1500).choose({}, logits).token, 8);
+}
+
+TEST(SamplingRules, LogitsThatAreNoNumbersShow) {
+  const SamplingRules rules(kTokens, {}, 1500);
+  auto nan = flat_logits(std::numeric_limits<float>::quiet_NaN());
+  EXPECT_FALSE(std::isfinite(rules.choose({}, nan).logprob));
+  auto none = flat_logits(kNone);
+  EXPECT_FALSE(std::isfinite(rules.choose(std::vector{ts(0), 7}, none).logprob));
+  auto text_only = flat_logits(0);
+  for (const std::size_t at : {12, 50}) {
+    text_only[at] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_FALSE(std::isfinite(rules.choose(std::vector{ts(0)}, text_only).logprob));
+    text_only[at] = 0;
+  }
+}
+
+}  // namespace
+}  // namespace stenod::whisper
