@@ -191,6 +191,7 @@ void BackendRunner::encode_layers(std::int64_t total_frames) {
     attention.num_heads = dims().num_heads;
     attention.windows = encoder_windows_;
     attention.output = mixed;
+    attention.reduced_precision = storage_ != StorageType::kFloat32;
     backend_->encoder_attention(attention);
 
     compute::LinearArgs output;
