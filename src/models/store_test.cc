@@ -1,0 +1,146 @@
+#include "models/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "models/catalogue.h"
+#include "models/folder_lock.h"
+#include "models/testing/generated_model.h"
+
+namespace stenod::models {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class StoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = ::testing::TempDir() + "/stenod_store_XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    store_ = Store(folder_ / "models");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static void write_model(const fs::path& folder) {
+    testing::GeneratedModel model;
+    model.num_encoder_layers = model.num_decoder_layers = 1;
+    model.vocab_size = testing::kMinVocabSize;
+    model.type = DataType::kInt8;
+    ASSERT_TRUE(write_generated_model(folder, model).ok());
+  }
+
+  fs::path folder_;
+  Store store_;
+};
+
+TEST_F(StoreTest, ListsTheCatalogueAndWhatIsInstalled) {
+  auto models = store_.list();
+  ASSERT_TRUE(models.ok()) << models.error().message;
+  ASSERT_EQ(models->size(), catalogue().size());
+  for (const auto& model : *models) EXPECT_FALSE(model.is_installed);
+  EXPECT_EQ((*models)[0].name, "base");
+  EXPECT_EQ((*models)[0].licence, "MIT");
+  EXPECT_EQ((*models)[0].size, catalogue()[0].size());
+
+  write_model(store_.folder() / "own");
+  fs::create_directories(store_.folder() / "base");
+  fs::create_directories(store_.folder() / ".incoming");
+  std::ofstream(store_.folder() / "file") << "x";
+  models = store_.list();
+  ASSERT_TRUE(models.ok()) << models.error().message;
+  ASSERT_EQ(models->size(), catalogue().size() + 1);
+  EXPECT_TRUE((*models)[0].is_installed);
+  EXPECT_EQ((*models)[0].size, 0U);
+  EXPECT_EQ(models->back().name, "own");
+  EXPECT_TRUE(models->back().is_installed);
+  EXPECT_GT(models->back().size, 500000U);
+}
+
+TEST_F(StoreTest, FindsNamesAndPaths) {
+  write_model(store_.folder() / "own");
+  write_model(folder_ / "elsewhere");
+  EXPECT_EQ(*store_.path("own"), store_.folder() / "own");
+  EXPECT_EQ(*store_.path((folder_ / "elsewhere").string()), folder_ / "elsewhere");
+  const auto old = fs::current_path();
+  fs::current_path(folder_);
+  EXPECT_EQ(*store_.path("elsewhere"), "elsewhere");
+  fs::current_path(old);
+
+  const std::pair<std::string, ErrorCode> cases[] = {
+      {"base", ErrorCode::kModelNotInstalled}, {"nonsense", ErrorCode::kModelUnknown},
+      {"./nothing", ErrorCode::kNotFound},     {"", ErrorCode::kInvalidArgument},
+      {".hidden", ErrorCode::kInvalidArgument}, {"a b", ErrorCode::kInvalidArgument}};
+  for (const auto& [name, code] : cases) {
+    const auto path = store_.path(name);
+    ASSERT_FALSE(path.ok()) << name;
+    EXPECT_EQ(error_name(path.error().code), error_name(code)) << name;
+  }
+  EXPECT_THAT(store_.path("base").error().message, HasSubstr("stenod model pull base"));
+  EXPECT_THAT(store_.path("nonsense").error().message, HasSubstr("base, tiny.en"));
+}
+
+TEST_F(StoreTest, DescribesAModel) {
+  write_model(store_.folder() / "base");
+  const auto info = store_.info("base");
+  ASSERT_TRUE(info.ok()) << info.error().message;
+  EXPECT_EQ(info->summary.licence, "MIT");
+  EXPECT_THAT(info->source, HasSubstr("Systran/faster-whisper-base"));
+  ASSERT_TRUE(info->dims.has_value());
+  EXPECT_EQ(info->dims->d_model, 64);
+  EXPECT_EQ(info->type, DataType::kInt8);
+  ASSERT_EQ(info->files.size(), 4U);
+  for (const auto& file : info->files) {
+    EXPECT_EQ(file.sha256.size(), 64U);
+    EXPECT_EQ(file.is_as_published, false) << file.name;
+  }
+
+  write_model(folder_ / "elsewhere");
+  const auto other = store_.info((folder_ / "elsewhere").string());
+  ASSERT_TRUE(other.ok()) << other.error().message;
+  EXPECT_EQ(other->source, "");
+  EXPECT_EQ(other->files[0].is_as_published, std::nullopt);
+
+  fs::create_directories(store_.folder() / "silero-vad");
+  std::ofstream(store_.folder() / "silero-vad" / kVadModelFile) << "x";
+  const auto vad = store_.info("silero-vad");
+  ASSERT_TRUE(vad.ok()) << vad.error().message;
+  EXPECT_FALSE(vad->dims.has_value());
+
+  fs::remove(folder_ / "elsewhere/model.bin");
+  EXPECT_EQ(store_.info((folder_ / "elsewhere").string()).error().code, ErrorCode::kModelMissingFile);
+  EXPECT_EQ(store_.info("tiny.en").error().code, ErrorCode::kModelNotInstalled);
+}
+
+TEST_F(StoreTest, RemovesModels) {
+  write_model(store_.folder() / "own");
+  fs::create_directories(store_.folder() / ".incoming/tiny.en");
+  EXPECT_EQ(store_.remove("base").error().code, ErrorCode::kModelNotInstalled);
+  EXPECT_EQ(store_.remove("nonsense").error().code, ErrorCode::kModelUnknown);
+  for (const char* name : {"..", "../elsewhere", "own/", "", "."}) {
+    EXPECT_EQ(store_.remove(name).error().code, ErrorCode::kInvalidArgument) << name;
+  }
+  {
+    const auto lock = FolderLock::acquire(store_.folder(), "own");
+    EXPECT_EQ(store_.remove("own").error().code, ErrorCode::kModelBusy);
+  }
+  EXPECT_TRUE(store_.remove("own").ok());
+  EXPECT_FALSE(fs::exists(store_.folder() / "own"));
+  EXPECT_TRUE(store_.remove("tiny.en").ok());
+  EXPECT_FALSE(fs::exists(store_.folder() / ".incoming/tiny.en"));
+}
+
+TEST_F(StoreTest, RemovingALinkLeavesWhatItPointsTo) {
+  write_model(folder_ / "elsewhere");
+  fs::create_directories(store_.folder());
+  fs::create_directory_symlink(folder_ / "elsewhere", store_.folder() / "linked");
+  EXPECT_TRUE(store_.remove("linked").ok());
+  EXPECT_FALSE(fs::exists(store_.folder() / "linked"));
+  EXPECT_TRUE(fs::exists(folder_ / "elsewhere/model.bin"));
+}
+
+}  // namespace
+}  // namespace stenod::models
