@@ -15,29 +15,31 @@ namespace {
 
 constexpr int kMaxThreads = 256;
 
-constexpr const char* kHelp = R"(Speech to text on your own machine.
-
-Examples:
+constexpr const char* kExamples = R"(Examples:
   stenod transcribe talk.mp3
   stenod transcribe --format srt --output-dir subtitles/ *.mp4
-  stenod transcribe --word-timestamps --format jsonl interview.m4a
   stenod model pull base
-  stenod doctor)";
+  stenod doctor
 
-constexpr const char* kTranscribeHelp = R"(Transcribe recordings: anything that FFmpeg reads, of any length.
+'stenod COMMAND --help' says more about each.)";
 
-Examples:
+constexpr const char* kTranscribeExamples = R"(Examples:
   stenod transcribe talk.mp3
   stenod transcribe --language de --format vtt vortrag.webm > vortrag.vtt
-  stenod transcribe --channels split --format jsonl call.wav
+  stenod transcribe --word-timestamps --format jsonl interview.m4a
+  stenod transcribe --channels split --format json call.wav
   stenod transcribe --format srt --output-dir subtitles/ *.mp4
 
-The text goes to standard output, in the order of the files; messages go to standard error. The exit status is 0 when
-every file was transcribed, 1 when any failed, 2 for wrong usage, 130 or 143 after an interruption.)";
+The text goes to standard output, in the order of the files; messages go to
+standard error. The exit status is 0 when every file was transcribed, 1 when any
+failed, 2 for wrong usage, 130 or 143 after an interruption.)";
 
-constexpr const char* kBenchHelp = R"(Measure the speed of this machine.
+constexpr const char* kModelExamples = R"(Examples:
+  stenod model list
+  stenod model pull base
+  stenod model info base)";
 
-Example:
+constexpr const char* kBenchExamples = R"(Example:
   stenod bench file --repeat 11 clip.wav)";
 
 /// Values as they were typed, until all is known to be right.
@@ -69,13 +71,12 @@ void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw
       ->check(CLI::Range(0, kMaxThreads))
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--compute-type", raw.compute_type, "How products are computed: auto (int8), int8, bf16, f32")
+  app.add_option("--compute-type", raw.compute_type, "How products are computed; auto is int8")
       ->envname("STENOD_COMPUTE_TYPE")
       ->check(CLI::IsMember({"auto", "int8", "bf16", "f32"}))
       ->type_name("TYPE")
       ->capture_default_str();
-  app.add_option("--max-isa", raw.max_isa,
-                 "Widest instructions to use: auto, avx2, avx512, avx512_vnni, avx512_bf16, amx")
+  app.add_option("--max-isa", raw.max_isa, "Widest instructions to use")
       ->envname("STENOD_MAX_ISA")
       ->check(CLI::IsMember({"auto", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"}))
       ->type_name("ISA")
@@ -95,7 +96,7 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->check(CLI::Validator(is_language, ""))
       ->type_name("CODE|auto")
       ->capture_default_str();
-  app.add_option("--task", raw.task, "transcribe, or translate into English")
+  app.add_option("--task", raw.task, "Write what is said, or its English translation")
       ->check(CLI::IsMember({"transcribe", "translate"}))
       ->type_name("TASK")
       ->capture_default_str();
@@ -105,7 +106,7 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->capture_default_str();
   app.add_flag("--no-vad", raw.no_vad, "Take everything for speech");
   app.add_flag("--word-timestamps", file.word_timestamps, "Start, end and probability of each word");
-  app.add_option("--channels", raw.channels, "mix all channels, or split: the text of each")
+  app.add_option("--channels", raw.channels, "All channels mixed, or the text of each apart")
       ->check(CLI::IsMember({"mix", "split"}))
       ->type_name("MODE")
       ->capture_default_str();
@@ -168,7 +169,8 @@ UsageExit usage_exit(const CLI::App& app, const CLI::ParseError& error) {
 std::string version_text() { return "stenod " STENOD_VERSION; }
 
 std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* const* argv) {
-  CLI::App app(kHelp, "stenod");
+  CLI::App app("Speech to text on your own machine.", "stenod");
+  app.footer(kExamples);
   app.set_version_flag("--version", version_text(), "Print the version and exit");
   app.require_subcommand(1);
   app.fallthrough(false);
@@ -179,7 +181,7 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   engine.model = environment("MODEL_SIZE").value_or(engine.model);
   raw.device = environment("DEVICE").value_or(raw.device);
   const auto add_log_level = [&](CLI::App& command) {
-    command.add_option("--log-level", line.log_level, "trace, debug, info, warn, error or off")
+    command.add_option("--log-level", line.log_level, "Least important messages to show")
         ->envname("STENOD_LOG_LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->type_name("LEVEL")
@@ -187,11 +189,12 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   };
 
   TranscribeCommand transcribe;
-  CLI::App* const transcribe_app = app.add_subcommand("transcribe", kTranscribeHelp);
+  CLI::App* const transcribe_app = app.add_subcommand("transcribe", "Transcribe recordings: anything that FFmpeg reads, of any length");
+  transcribe_app->footer(kTranscribeExamples);
   transcribe_app->add_option("FILE", transcribe.files, "Audio or video files")->required();
   add_engine_options(*transcribe_app, engine, raw);
   add_file_options(*transcribe_app, transcribe.file, raw);
-  transcribe_app->add_option("--format", raw.format, "text, json, jsonl, srt, vtt or tsv")
+  transcribe_app->add_option("--format", raw.format, "What is written")
       ->check(CLI::IsMember({"text", "json", "jsonl", "srt", "vtt", "tsv"}))
       ->type_name("FORMAT")
       ->capture_default_str();
@@ -206,6 +209,7 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
 
   ModelCommand model;
   CLI::App* const model_app = app.add_subcommand("model", "Download, list, describe and remove models");
+  model_app->footer(kModelExamples);
   model_app->require_subcommand(1);
   const std::vector<std::pair<CLI::App*, ModelAction>> model_apps = {
       {model_app->add_subcommand("pull", "Download models, for instance: stenod model pull base"), ModelAction::kPull},
@@ -227,7 +231,8 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   add_log_level(*doctor_app);
 
   BenchFileCommand bench;
-  CLI::App* const bench_app = app.add_subcommand("bench", kBenchHelp);
+  CLI::App* const bench_app = app.add_subcommand("bench", "Measure the speed of this machine");
+  bench_app->footer(kBenchExamples);
   bench_app->require_subcommand(1);
   CLI::App* const bench_file_app =
       bench_app->add_subcommand("file", "Transcribe files again and again, one after the other, and say how long it took");
