@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "compute/isa.h"
+#include "compute/types.h"
+#include "text/format.h"
+#include "transcribe/file_transcriber.h"
+
+namespace stenod::app {
+
+/// What model runs on what.
+struct EngineSettings {
+  std::string model = "base";  ///< name or folder
+  int num_threads = 0;         ///< 0: as many as the process has cores
+  std::optional<compute::ComputeType> compute_type;  ///< absent: the fastest
+  std::optional<compute::Isa> max_isa;               ///< absent: what the machine has
+};
+
+struct TranscribeCommand {
+  EngineSettings engine;
+  transcribe::FileOptions file;
+  text::Format format = text::Format::kText;
+  std::filesystem::path output_dir;  ///< empty: standard output
+  std::size_t num_jobs = 16;         ///< files at once
+  bool quiet = false;
+  std::vector<std::string> files;
+};
+
+struct BenchFileCommand {
+  EngineSettings engine;
+  transcribe::FileOptions file;
+  int num_repeats = 5;
+  bool json = false;
+  std::vector<std::string> files;
+};
+
+enum class ModelAction { kPull, kList, kInfo, kPath, kRemove };
+
+struct ModelCommand {
+  ModelAction action = ModelAction::kList;
+  std::vector<std::string> names;
+  bool quiet = false;
+};
+
+struct DoctorCommand {
+  EngineSettings engine;
+  bool json = false;
+};
+
+using Command = std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand>;
+
+struct CommandLine {
+  Command command;
+  std::string log_level = "info";
+};
+
+/// Nothing to run: help or version for standard output (status 0), or what is wrong for standard error (status 2).
+struct UsageExit {
+  int status = 2;
+  std::string text;
+};
+
+/// Flags win over STENOD_* variables of the environment, those over MODEL_SIZE and DEVICE, those over defaults.
+std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* const* argv);
+
+/// "stenod 1.2.3"
+std::string version_text();
+
+}  // namespace stenod::app

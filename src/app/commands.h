@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+
+#include "app/command_line.h"
+#include "app/interrupt.h"
+#include "base/result.h"
+#include "transcribe/recogniser.h"
+
+namespace stenod::app {
+
+// What each command does. All return the program's exit status.
+
+int run(const TranscribeCommand& command, Interrupt& interrupt);
+int run(const BenchFileCommand& command, Interrupt& interrupt);
+int run(const ModelCommand& command, Interrupt& interrupt);
+int run(const DoctorCommand& command, Interrupt& interrupt);
+
+inline constexpr int kSuccess = 0;
+inline constexpr int kFailure = 1;
+inline constexpr int kWrongUsage = 2;
+
+/// What a shell reports for a program that a signal ended.
+inline constexpr int signal_status(int signal) { return 128 + signal; }
+
+/// Finds the model and the voice activity detection and loads them. Errors say what to run when something is missing.
+Result<std::unique_ptr<transcribe::Recogniser>> load_recogniser(const EngineSettings& settings);
+
+}  // namespace stenod::app

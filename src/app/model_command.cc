@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "app/commands.h"
+#include "app/console.h"
+#include "app/progress.h"
+#include "models/pull.h"
+#include "models/store.h"
+
+namespace stenod::app {
+namespace {
+
+std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
+
+std::string_view type_name(models::DataType type) {
+  switch (type) {
+    case models::DataType::kFloat32:
+      return "float32";
+    case models::DataType::kFloat16:
+      return "float16";
+    case models::DataType::kBFloat16:
+      return "bfloat16";
+    case models::DataType::kInt8:
+      return "int8";
+  }
+  return "unknown";
+}
+
+Result<std::string> list(const models::Store& store) {
+  STENOD_ASSIGN_OR_RETURN(const auto found, store.list());
+  std::string out;
+  for (const models::ModelSummary& model : found) {
+    out += fmt::format("{:<12}  {:<13}  {:>9}  {}{}\n", model.name, model.is_installed ? "installed" : "not installed",
+                       megabytes(model.size), model.description,
+                       model.licence.empty() ? "" : fmt::format(" ({})", model.licence));
+  }
+  return out;
+}
+
+Result<std::string> info(const models::Store& store, const std::string& name) {
+  STENOD_ASSIGN_OR_RETURN(const models::ModelInfo model, store.info(name));
+  std::string out = fmt::format("{}\n  folder: {}\n", model.summary.name, model.path.string());
+  if (!model.summary.description.empty()) out += fmt::format("  what: {}\n", model.summary.description);
+  if (!model.summary.licence.empty()) out += fmt::format("  licence: {}\n", model.summary.licence);
+  if (!model.source.empty()) out += fmt::format("  source: {}\n", model.source);
+  if (model.dims) {
+    const models::WhisperDims& dims = *model.dims;
+    out += fmt::format("  architecture: width {}, {} encoder and {} decoder layers, {} mel bins, {} tokens, {}{}\n",
+                       dims.d_model, dims.num_encoder_layers, dims.num_decoder_layers, dims.num_mels, dims.vocab_size,
+                       dims.multilingual() ? "multilingual" : "English only",
+                       model.type ? fmt::format(", {}", type_name(*model.type)) : "");
+  }
+  out += fmt::format("  size: {}\n  files:\n", megabytes(model.summary.size));
+  for (const models::ModelFileInfo& file : model.files) {
+    out += fmt::format("    {}  {}  sha256 {}{}\n", file.name, megabytes(file.size), file.sha256,
+                       !file.is_as_published ? "" : *file.is_as_published ? "  as published" : "  NOT AS PUBLISHED");
+  }
+  return out;
+}
+
+Result<std::string> path(const models::Store& store, const std::string& name) {
+  STENOD_ASSIGN_OR_RETURN(const auto folder, store.path(name));
+  return folder.string() + '\n';
+}
+
+Result<std::string> pull(Console& console, const std::string& name, const std::stop_token& stop) {
+  const auto on_progress = [&](const models::PullProgress& progress) {
+    console.show_progress([&](int width) {
+      return render_download_status({name, progress.bytes_done, progress.bytes_total, progress.bytes_per_second}, width);
+    });
+  };
+  STENOD_ASSIGN_OR_RETURN(const auto folder, models::pull(name, on_progress, stop));
+  return fmt::format("{}: {}\n", name, folder.string());
+}
+
+Result<std::string> remove(const models::Store& store, const std::string& name) {
+  STENOD_RETURN_IF_ERROR(store.remove(name));
+  return std::string();
+}
+
+}  // namespace
+
+int run(const ModelCommand& command, Interrupt& interrupt) {
+  Console console(command.quiet);
+  const models::Store store;
+  const auto act = [&](const std::string& name) -> Result<std::string> {
+    switch (command.action) {
+      case ModelAction::kPull:
+        return pull(console, name, interrupt.token());
+      case ModelAction::kList:
+        break;
+      case ModelAction::kInfo:
+        return info(store, name);
+      case ModelAction::kPath:
+        return path(store, name);
+      case ModelAction::kRemove:
+        return remove(store, name);
+    }
+    return list(store);
+  };
+  int status = kSuccess;
+  const std::vector<std::string> once = {""};
+  for (const std::string& name : command.action == ModelAction::kList ? once : command.names) {
+    const auto result = act(name);
+    const Status written = result ? console.write_result(*result) : Status(result.error());
+    if (interrupt.signal() != 0) return signal_status(interrupt.signal());
+    if (!written) {
+      console.error(written.error());
+      status = kFailure;
+    }
+  }
+  return status;
+}
+
+}  // namespace stenod::app

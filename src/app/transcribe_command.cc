@@ -1,0 +1,145 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "app/commands.h"
+#include "app/console.h"
+#include "app/ordered_output.h"
+#include "app/output_files.h"
+#include "app/progress.h"
+#include "base/file.h"
+
+namespace stenod::app {
+namespace {
+
+/// One call of `stenod transcribe`: workers that take files, one after the other, and share the engine.
+class TranscribeRun {
+ public:
+  TranscribeRun(const TranscribeCommand& command, std::vector<std::filesystem::path> output_files, Console& console,
+                Interrupt& interrupt, transcribe::Recogniser& recogniser)
+      : command_(command),
+        output_files_(std::move(output_files)),
+        console_(console),
+        interrupt_(interrupt),
+        transcriber_(recogniser),
+        progress_(console, command.files),
+        output_(command.files.size(), [this](FileOutput output) { write(std::move(output)); }) {}
+
+  int run() {
+    const std::stop_callback on_stop(interrupt_.token(), [this] { output_.stop(); });
+    std::vector<std::jthread> workers(std::min(command_.num_jobs, command_.files.size()));
+    for (std::jthread& worker : workers) {
+      worker = std::jthread([this] {
+        while (const auto index = output_.take()) output_.put(*index, transcribe_file(*index));
+      });
+    }
+    workers.clear();  // joins
+    if (interrupt_.signal() != 0) return signal_status(interrupt_.signal());
+    if (output_closed_) return signal_status(SIGPIPE);
+    return failed_ ? kFailure : kSuccess;
+  }
+
+ private:
+  FileOutput transcribe_file(std::size_t index);
+  void write(FileOutput output);
+
+  const TranscribeCommand& command_;
+  const std::vector<std::filesystem::path> output_files_;  ///< empty: standard output
+  Console& console_;
+  Interrupt& interrupt_;
+  transcribe::FileTranscriber transcriber_;
+  TranscribeProgress progress_;
+  std::atomic<bool> failed_ = false;
+  std::atomic<bool> output_closed_ = false;
+  OrderedOutput output_;
+};
+
+FileOutput TranscribeRun::transcribe_file(std::size_t index) {
+  const std::string& file = command_.files[index];
+  const auto start = std::chrono::steady_clock::now();
+  auto result = transcriber_.transcribe(
+      file, command_.file, [&](const transcribe::FileProgress& progress) { progress_.update(index, progress); },
+      interrupt_.token());
+  progress_.finish(index);
+
+  FileOutput output;
+  const auto fail = [&](Error error) {
+    if (error.message.find(file) == std::string::npos) error.message = fmt::format("{}: {}", file, error.message);
+    failed_ = true;
+    output.messages.push_back([this, error] { console_.error(error); });
+    return error;
+  };
+  const auto warn = [&](std::string message) {
+    output.messages.push_back([this, message = std::move(message)] { console_.warn(message); });
+  };
+
+  if (!result) {
+    if (result.error().code == ErrorCode::kCancelled && interrupt_.token().stop_requested()) return output;
+    const Error error = fail(std::move(result).error());
+    output.result = text::format_error(command_.format, file, error);
+  } else {
+    text::FileTranscript transcript{file, std::move(result->transcript), 0};
+    transcript.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (result->interrupted) {
+      const auto& segments = transcript.transcript.segments;
+      const double end_s = segments.empty() ? 0 : segments.back().end;
+      warn(fmt::format("{}: interrupted; the text ends at {}", file, clock_text(end_s)));
+      if (segments.empty()) return output;
+    }
+    if (result->num_skipped_packets > 0) {
+      warn(fmt::format("{}: {} damaged parts were left out", file, result->num_skipped_packets));
+    }
+    output.result = text::format_transcript(command_.format, transcript);
+  }
+  if (!output_files_.empty()) {
+    const std::string text = std::exchange(output.result, {});
+    if (result || !text.empty()) {
+      if (Status written = write_file_atomic(output_files_[index], std::as_bytes(std::span(text))); !written) {
+        fail(std::move(written).error());
+      }
+    }
+  }
+  return output;
+}
+
+void TranscribeRun::write(FileOutput output) {
+  if (!output.result.empty() && !output_closed_) {
+    if (const Status written = console_.write_result(output.result); !written) {
+      // Nobody will read the rest.
+      output_closed_ = written.error().code == ErrorCode::kCancelled;
+      if (!output_closed_ && !failed_.exchange(true)) console_.error(written.error());
+      interrupt_.source().request_stop();
+    }
+  }
+  for (const auto& message : output.messages) message();
+}
+
+}  // namespace
+
+int run(const TranscribeCommand& command, Interrupt& interrupt) {
+  Console console(command.quiet);
+  const auto fail = [&](const Error& error, int status) {
+    console.error(error);
+    return status;
+  };
+  std::vector<std::filesystem::path> output_files;
+  if (!command.output_dir.empty()) {
+    auto planned = plan_output_files(command.output_dir, command.files, command.format);
+    if (!planned) return fail(planned.error(), kWrongUsage);
+    output_files = *std::move(planned);
+    std::error_code error;
+    std::filesystem::create_directories(command.output_dir, error);
+    if (error) return fail(file_error("cannot create the folder", command.output_dir, error.value()), kFailure);
+  }
+  const auto recogniser = load_recogniser(command.engine);
+  if (!recogniser) return fail(recogniser.error(), kFailure);
+  return TranscribeRun(command, std::move(output_files), console, interrupt, **recogniser).run();
+}
+
+}  // namespace stenod::app
