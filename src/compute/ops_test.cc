@@ -575,7 +575,7 @@ TEST_F(OpsTest, BuffersAreZeroedAlignedAndCopied) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>((*buffer)->data()) % 64, 0u);
     const auto* const data = (*buffer)->as<std::uint8_t>();
     EXPECT_EQ(std::count(data, data + bytes, 0), static_cast<std::ptrdiff_t>(bytes));
-    std::vector<std::uint8_t> there(bytes, 9), back(bytes);
+    std::vector<std::uint8_t> there(bytes + 1, 9), back(bytes + 1, 9);
     cpu().upload((*buffer)->data(), there.data(), bytes);
     cpu().synchronize();
     cpu().download(back.data(), (*buffer)->data(), bytes);
