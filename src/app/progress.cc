@@ -95,7 +95,6 @@ TranscribeProgress::TranscribeProgress(Console& console, const std::vector<std::
 }
 
 void TranscribeProgress::update(std::size_t file_index, const transcribe::FileProgress& progress) {
-  if (!console_.shows_progress()) return;
   {
     const std::lock_guard lock(mutex_);
     File& file = files_[file_index];

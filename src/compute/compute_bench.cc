@@ -7,11 +7,12 @@
 
 #include <algorithm>
 #include <ctime>
+#include <map>
 
 #include "compute/cpu/kernels.h"
+#include "compute/cpu/peak.h"
 #include "compute/cpu/product.h"
 #include "compute/testing/compute_fixture.h"
-#include "compute/testing/peak.h"
 
 namespace stenod::compute {
 namespace {
@@ -31,9 +32,11 @@ cpu::CpuBackend& backend() {
 }
 
 double peak_of(ComputeType type) {
-  backend();  // takes the limit first
-  if (type == ComputeType::kInt8) return peak_int8_ops();
-  return type == ComputeType::kBFloat16 ? peak_bfloat16_ops() : peak_float32_flops();
+  if (type == ComputeType::kBFloat16 && backend().isa() < Isa::kAvx512Bf16) return 0;
+  static std::map<ComputeType, double> peaks;
+  const auto [peak, is_new] = peaks.try_emplace(type, 0);
+  if (is_new) peak->second = cpu::measure_peak(type, backend().isa(), 1);
+  return peak->second;
 }
 
 double thread_seconds() {

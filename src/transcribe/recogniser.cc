@@ -11,12 +11,15 @@
 namespace stenod::transcribe {
 namespace {
 
-whisper::SpecialTokens special_tokens(const text::Tokenizer& tokenizer) {
+whisper::SpecialTokens special_tokens(const text::Tokenizer& tokenizer, bool multilingual) {
   const text::SpecialTokens& from = tokenizer.special();
   whisper::SpecialTokens tokens;
   tokens.end_of_text = from.eot;
   tokens.start_of_transcript = from.sot;
-  for (const std::string& code : tokenizer.language_codes()) tokens.languages.push_back(*tokenizer.language_token(code));
+  // English-only models have the tokens of languages, but were never trained to read them.
+  if (multilingual) {
+    for (const std::string& code : tokenizer.language_codes()) tokens.languages.push_back(*tokenizer.language_token(code));
+  }
   tokens.transcribe = from.transcribe;
   tokens.translate = from.translate;
   tokens.no_speech = from.no_speech;
@@ -71,8 +74,10 @@ Result<std::unique_ptr<Recogniser>> Recogniser::load(const RecogniserOptions& op
   engine::EngineOptions engine_options;
   engine_options.max_queued = 4 * options.num_slots;
   STENOD_ASSIGN_OR_RETURN(recogniser->engine_,
-                          engine::Engine::create(std::move(runner), special_tokens(*recogniser->tokenizer_),
-                                                 text_functions(recogniser->tokenizer_), engine_options));
+                          engine::Engine::create(
+                              std::move(runner),
+                              special_tokens(*recogniser->tokenizer_, recogniser->dims_.multilingual()),
+                              text_functions(recogniser->tokenizer_), engine_options));
   return recogniser;
 }
 

@@ -1,0 +1,214 @@
+#include "app/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <initializer_list>
+
+namespace stenod::app {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// The variables that the command line reads, unset at first and again afterwards.
+class CommandLineTest : public ::testing::Test {
+ protected:
+  CommandLineTest() { clear(); }
+  ~CommandLineTest() override { clear(); }
+
+  static std::variant<CommandLine, UsageExit> parse(std::initializer_list<const char*> arguments) {
+    std::vector<const char*> argv = {"stenod"};
+    argv.insert(argv.end(), arguments);
+    return parse_command_line(static_cast<int>(argv.size()), argv.data());
+  }
+  static TranscribeCommand transcribe(std::initializer_list<const char*> arguments) {
+    const auto parsed = parse(arguments);
+    if (const auto* usage = std::get_if<UsageExit>(&parsed)) {
+      ADD_FAILURE() << usage->text;
+      return {};
+    }
+    return std::get<TranscribeCommand>(std::get<CommandLine>(parsed).command);
+  }
+  static UsageExit usage(std::initializer_list<const char*> arguments) {
+    const auto parsed = parse(arguments);
+    if (const auto* usage = std::get_if<UsageExit>(&parsed)) return *usage;
+    ADD_FAILURE() << "accepted";
+    return {-1, ""};
+  }
+
+ private:
+  static void clear() {
+    for (const char* name : {"STENOD_MODEL", "MODEL_SIZE", "STENOD_THREADS", "STENOD_COMPUTE_TYPE", "STENOD_MAX_ISA",
+                             "STENOD_DEVICE", "DEVICE", "STENOD_LOG_LEVEL"}) {
+      ::unsetenv(name);
+    }
+  }
+};
+
+TEST_F(CommandLineTest, Defaults) {
+  const TranscribeCommand command = transcribe({"transcribe", "a.wav"});
+  EXPECT_EQ(command.engine.model, "base");
+  EXPECT_EQ(command.engine.num_threads, 0);
+  EXPECT_FALSE(command.engine.compute_type);
+  EXPECT_FALSE(command.engine.max_isa);
+  EXPECT_FALSE(command.file.language);
+  EXPECT_EQ(command.file.task, whisper::Task::kTranscribe);
+  EXPECT_TRUE(command.file.vad);
+  EXPECT_FALSE(command.file.word_timestamps || command.file.split_channels || command.file.full_window);
+  EXPECT_EQ(command.format, text::Format::kText);
+  EXPECT_TRUE(command.output_dir.empty());
+  EXPECT_FALSE(command.quiet);
+  EXPECT_THAT(command.files, ElementsAre("a.wav"));
+}
+
+TEST_F(CommandLineTest, EveryOption) {
+  const TranscribeCommand command =
+      transcribe({"transcribe", "--model", "tiny.en", "--language", "German", "--task", "translate", "--beam-size", "1",
+                  "--no-vad", "--word-timestamps", "--format", "srt", "--output-dir", "out", "--channels", "split",
+                  "--full-window", "--threads", "3", "--compute-type", "bf16", "--max-isa", "avx512", "--quiet", "--jobs",
+                  "2", "a.wav", "b c.mp3"});
+  EXPECT_EQ(command.engine.model, "tiny.en");
+  EXPECT_EQ(command.engine.num_threads, 3);
+  EXPECT_EQ(command.engine.compute_type, compute::ComputeType::kBFloat16);
+  EXPECT_EQ(command.engine.max_isa, compute::Isa::kAvx512);
+  EXPECT_EQ(command.file.language, "de");
+  EXPECT_EQ(command.file.task, whisper::Task::kTranslate);
+  EXPECT_FALSE(command.file.vad);
+  EXPECT_TRUE(command.file.word_timestamps && command.file.split_channels && command.file.full_window);
+  EXPECT_EQ(command.format, text::Format::kSrt);
+  EXPECT_EQ(command.output_dir, "out");
+  EXPECT_EQ(command.num_jobs, 2u);
+  EXPECT_TRUE(command.quiet);
+  EXPECT_THAT(command.files, ElementsAre("a.wav", "b c.mp3"));
+}
+
+TEST_F(CommandLineTest, FlagsWinOverEnvironmentAndThatOverOlderNames) {
+  ::setenv("MODEL_SIZE", "small", 1);
+  EXPECT_EQ(transcribe({"transcribe", "a"}).engine.model, "small");
+  ::setenv("STENOD_MODEL", "tiny.en", 1);
+  EXPECT_EQ(transcribe({"transcribe", "a"}).engine.model, "tiny.en");
+  EXPECT_EQ(transcribe({"transcribe", "--model", "base", "a"}).engine.model, "base");
+  ::setenv("STENOD_MODEL", "", 1);
+  EXPECT_EQ(transcribe({"transcribe", "a"}).engine.model, "small") << "an empty variable counts as none";
+
+  ::setenv("STENOD_THREADS", "7", 1);
+  ::setenv("STENOD_COMPUTE_TYPE", "f32", 1);
+  ::setenv("STENOD_MAX_ISA", "avx2", 1);
+  const TranscribeCommand from_environment = transcribe({"transcribe", "a"});
+  EXPECT_EQ(from_environment.engine.num_threads, 7);
+  EXPECT_EQ(from_environment.engine.compute_type, compute::ComputeType::kFloat32);
+  EXPECT_EQ(from_environment.engine.max_isa, compute::Isa::kAvx2);
+  const TranscribeCommand from_flags =
+      transcribe({"transcribe", "--threads", "2", "--compute-type", "int8", "--max-isa", "amx", "a"});
+  EXPECT_EQ(from_flags.engine.num_threads, 2);
+  EXPECT_EQ(from_flags.engine.compute_type, compute::ComputeType::kInt8);
+  EXPECT_EQ(from_flags.engine.max_isa, compute::Isa::kAmx);
+}
+
+TEST_F(CommandLineTest, WrongEnvironmentIsAnError) {
+  ::setenv("STENOD_THREADS", "many", 1);
+  EXPECT_EQ(usage({"transcribe", "a"}).status, 2);
+  ::unsetenv("STENOD_THREADS");
+  ::setenv("STENOD_COMPUTE_TYPE", "int3", 1);
+  EXPECT_THAT(usage({"transcribe", "a"}).text, HasSubstr("int3"));
+}
+
+TEST_F(CommandLineTest, NeverFallsBackFromAnotherDevice) {
+  for (const char* name : {"DEVICE", "STENOD_DEVICE"}) {
+    ::setenv(name, "cuda", 1);
+    const UsageExit refused = usage({"transcribe", "a"});
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.text, HasSubstr("not_supported")) << name;
+    ::setenv(name, "abacus", 1);
+    EXPECT_THAT(usage({"transcribe", "a"}).text, HasSubstr("abacus"));
+    ::setenv(name, "cpu", 1);
+    transcribe({"transcribe", "a"});
+    ::unsetenv(name);
+  }
+  EXPECT_THAT(usage({"doctor", "--device", "cuda"}).text, HasSubstr("not_supported"));
+  ::setenv("DEVICE", "cuda", 1);
+  transcribe({"transcribe", "--device", "cpu", "a"});
+}
+
+TEST_F(CommandLineTest, WrongUsage) {
+  for (const auto& arguments : std::initializer_list<std::initializer_list<const char*>>{
+           {},
+           {"nosuchcommand"},
+           {"transcribe"},
+           {"transcribe", "--nosuchoption", "a"},
+           {"transcribe", "--format", "doc", "a"},
+           {"transcribe", "--language", "klingon", "a"},
+           {"transcribe", "--task", "summarise", "a"},
+           {"transcribe", "--channels", "left", "a"},
+           {"transcribe", "--threads", "-1", "a"},
+           {"transcribe", "--threads", "257", "a"},
+           {"transcribe", "--jobs", "0", "a"},
+           {"transcribe", "--beam-size", "0", "a"},
+           {"transcribe", "--max-isa", "mmx", "a"},
+           {"transcribe", "--log-level", "loud", "a"},
+           {"model"},
+           {"model", "pull"},
+           {"model", "nosuchverb"},
+           {"model", "list", "base"},
+           {"bench"},
+           {"bench", "file"},
+           {"bench", "file", "--repeat", "0", "a"},
+           {"doctor", "a"},
+       }) {
+    const UsageExit refused = usage(arguments);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.text, HasSubstr("error: "));
+    EXPECT_THAT(refused.text, HasSubstr("--help"));
+  }
+}
+
+TEST_F(CommandLineTest, WhatIsNotBuiltYetSaysSo) {
+  for (const auto& arguments : std::initializer_list<std::initializer_list<const char*>>{
+           {"transcribe", "--beam-size", "5", "a"},
+           {"bench", "file", "--beam-size", "5", "a"},
+           {"serve", "--listen", "127.0.0.1:0"},
+           {"worker"},
+           {"eval", "manifest.jsonl"},
+           {"plan"},
+           {"key", "create"},
+       }) {
+    const UsageExit refused = usage(arguments);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.text, HasSubstr("(not_supported)"));
+  }
+}
+
+TEST_F(CommandLineTest, HelpAndVersionGoToStandardOutput) {
+  EXPECT_EQ(usage({"--version"}).status, 0);
+  EXPECT_THAT(usage({"--version"}).text, ::testing::MatchesRegex("stenod [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_THAT(usage({"--help"}).text, HasSubstr("transcribe"));
+  const UsageExit help = usage({"transcribe", "--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.text, HasSubstr("--word-timestamps"));
+  EXPECT_THAT(help.text, HasSubstr("Examples:"));
+}
+
+TEST_F(CommandLineTest, OtherCommands) {
+  const auto pull = parse({"model", "pull", "--quiet", "base", "silero-vad"});
+  const auto& model = std::get<ModelCommand>(std::get<CommandLine>(pull).command);
+  EXPECT_EQ(model.action, ModelAction::kPull);
+  EXPECT_TRUE(model.quiet);
+  EXPECT_THAT(model.names, ElementsAre("base", "silero-vad"));
+
+  const auto measured = parse({"bench", "file", "--json", "--repeat", "11", "--language", "en", "clip.wav"});
+  const auto& bench = std::get<BenchFileCommand>(std::get<CommandLine>(measured).command);
+  EXPECT_TRUE(bench.json);
+  EXPECT_EQ(bench.num_repeats, 11);
+  EXPECT_EQ(bench.file.language, "en");
+
+  const auto examined = parse({"doctor", "--max-isa", "avx2", "--json", "--log-level", "debug"});
+  EXPECT_EQ(std::get<CommandLine>(examined).log_level, "debug");
+  const auto& doctor = std::get<DoctorCommand>(std::get<CommandLine>(examined).command);
+  EXPECT_TRUE(doctor.json);
+  EXPECT_EQ(doctor.engine.max_isa, compute::Isa::kAvx2);
+}
+
+}  // namespace
+}  // namespace stenod::app
