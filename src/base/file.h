@@ -35,6 +35,9 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::filesystem::path& path() const { return path_; }
 
+  /// Gives the memory of what was read so far back to the system; reading it again costs a page fault.
+  void release_pages() const;
+
  private:
   MappedFile(std::filesystem::path path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
 

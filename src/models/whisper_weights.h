@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
+
 namespace stenod::models {
 
 enum class DataType { kFloat32, kFloat16, kBFloat16, kInt8 };
@@ -91,7 +93,7 @@ struct WhisperWeights {
   TensorView decoder_positions;  ///< [max_text_positions, d]
   std::vector<DecoderLayerView> decoder_layers;
   LayerNormView decoder_norm;
-  std::shared_ptr<const void> storage;
+  std::shared_ptr<const MappedFile> storage;  ///< null when the bytes belong to somebody else
 };
 
 }  // namespace stenod::models

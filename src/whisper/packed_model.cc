@@ -163,6 +163,8 @@ Result<PackedModel> PackedModel::load(compute::Backend& backend, models::Whisper
   model.decoder_norm = packer.norm(from.decoder_norm);
   model.token_logits = packer.linear(from.token_embedding, nullptr);
   STENOD_RETURN_IF_ERROR(packer.status());
+  // From here on only rows of the token embedding are read.
+  if (from.storage != nullptr) from.storage->release_pages();
   return model;
 }
 
