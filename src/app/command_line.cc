@@ -42,8 +42,10 @@ constexpr const char* kModelExamples = R"(Examples:
 constexpr const char* kBenchExamples = R"(Example:
   stenod bench file --repeat 11 clip.wav)";
 
-/// Values as they were typed, until all is known to be right.
+/// Values as they were typed, until all is known to be right. One for each command: CLI11 also sets the variables of the
+/// environment on options of commands that were not called.
 struct RawOptions {
+  std::string log_level = "info";
   std::string device = "auto";
   std::string compute_type = "auto";
   std::string max_isa = "auto";
@@ -55,6 +57,14 @@ struct RawOptions {
   bool no_vad = false;
 };
 
+void add_log_level(CLI::App& app, RawOptions& raw) {
+  app.add_option("--log-level", raw.log_level, "Least important messages to show")
+      ->envname("STENOD_LOG_LEVEL")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->type_name("LEVEL")
+      ->capture_default_str();
+}
+
 std::optional<std::string> environment(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr || *value == '\0') return std::nullopt;
@@ -62,6 +72,8 @@ std::optional<std::string> environment(const char* name) {
 }
 
 void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw) {
+  settings.model = environment("MODEL_SIZE").value_or(settings.model);
+  raw.device = environment("DEVICE").value_or(raw.device);
   app.add_option("--model", settings.model, "Installed model, or a folder in faster-whisper's format")
       ->envname("STENOD_MODEL")
       ->type_name("NAME|FOLDER")
@@ -175,26 +187,15 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   app.require_subcommand(1);
   app.fallthrough(false);
 
-  CommandLine line;
-  RawOptions raw;
-  EngineSettings engine;
-  engine.model = environment("MODEL_SIZE").value_or(engine.model);
-  raw.device = environment("DEVICE").value_or(raw.device);
-  const auto add_log_level = [&](CLI::App& command) {
-    command.add_option("--log-level", line.log_level, "Least important messages to show")
-        ->envname("STENOD_LOG_LEVEL")
-        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
-        ->type_name("LEVEL")
-        ->capture_default_str();
-  };
+  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw;
 
   TranscribeCommand transcribe;
   CLI::App* const transcribe_app = app.add_subcommand("transcribe", "Transcribe recordings: anything that FFmpeg reads, of any length");
   transcribe_app->footer(kTranscribeExamples);
   transcribe_app->add_option("FILE", transcribe.files, "Audio or video files")->required();
-  add_engine_options(*transcribe_app, engine, raw);
-  add_file_options(*transcribe_app, transcribe.file, raw);
-  transcribe_app->add_option("--format", raw.format, "What is written")
+  add_engine_options(*transcribe_app, transcribe.engine, transcribe_raw);
+  add_file_options(*transcribe_app, transcribe.file, transcribe_raw);
+  transcribe_app->add_option("--format", transcribe_raw.format, "What is written")
       ->check(CLI::IsMember({"text", "json", "jsonl", "srt", "vtt", "tsv"}))
       ->type_name("FORMAT")
       ->capture_default_str();
@@ -205,7 +206,7 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
       ->type_name("N")
       ->capture_default_str();
   transcribe_app->add_flag("--quiet", transcribe.quiet, "No progress bar");
-  add_log_level(*transcribe_app);
+  add_log_level(*transcribe_app, transcribe_raw);
 
   ModelCommand model;
   CLI::App* const model_app = app.add_subcommand("model", "Download, list, describe and remove models");
@@ -220,15 +221,15 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   for (const auto& [action_app, action] : model_apps) {
     if (action != ModelAction::kList) action_app->add_option("NAME", model.names, "Models")->required();
     if (action == ModelAction::kPull) action_app->add_flag("--quiet", model.quiet, "No progress bar");
-    add_log_level(*action_app);
+    add_log_level(*action_app, model_raw);
   }
 
   DoctorCommand doctor;
   CLI::App* const doctor_app =
       app.add_subcommand("doctor", "What this machine can do, what will be used and why, and what is missing");
-  add_engine_options(*doctor_app, engine, raw);
+  add_engine_options(*doctor_app, doctor.engine, doctor_raw);
   doctor_app->add_flag("--json", doctor.json, "For programs");
-  add_log_level(*doctor_app);
+  add_log_level(*doctor_app, doctor_raw);
 
   BenchFileCommand bench;
   CLI::App* const bench_app = app.add_subcommand("bench", "Measure the speed of this machine");
@@ -241,10 +242,10 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
       ->check(CLI::Range(1, 1000000))
       ->type_name("N")
       ->capture_default_str();
-  add_engine_options(*bench_file_app, engine, raw);
-  add_file_options(*bench_file_app, bench.file, raw);
+  add_engine_options(*bench_file_app, bench.engine, bench_raw);
+  add_file_options(*bench_file_app, bench.file, bench_raw);
   bench_file_app->add_flag("--json", bench.json, "For programs");
-  add_log_level(*bench_file_app);
+  add_log_level(*bench_file_app, bench_raw);
 
   // Known, but not built yet: not shown, and every use says so.
   for (const char* name : {"serve", "worker", "eval", "plan", "key"}) {
@@ -257,27 +258,25 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
     return usage_exit(app, error);
   }
 
+  CommandLine line;
   std::optional<UsageExit> problem;
   if (*transcribe_app) {
-    problem = finish_engine(raw, engine);
-    if (!problem) problem = finish_file(raw, transcribe.file);
-    transcribe.engine = engine;
-    transcribe.format = *text::parse_format(raw.format);
-    line.command = std::move(transcribe);
+    problem = finish_engine(transcribe_raw, transcribe.engine);
+    if (!problem) problem = finish_file(transcribe_raw, transcribe.file);
+    transcribe.format = *text::parse_format(transcribe_raw.format);
+    line = {std::move(transcribe), transcribe_raw.log_level};
   } else if (*bench_file_app) {
-    problem = finish_engine(raw, engine);
-    if (!problem) problem = finish_file(raw, bench.file);
-    bench.engine = engine;
-    line.command = std::move(bench);
+    problem = finish_engine(bench_raw, bench.engine);
+    if (!problem) problem = finish_file(bench_raw, bench.file);
+    line = {std::move(bench), bench_raw.log_level};
   } else if (*doctor_app) {
-    problem = finish_engine(raw, engine);
-    doctor.engine = engine;
-    line.command = doctor;
+    problem = finish_engine(doctor_raw, doctor.engine);
+    line = {std::move(doctor), doctor_raw.log_level};
   } else if (*model_app) {
     for (const auto& [action_app, action] : model_apps) {
       if (*action_app) model.action = action;
     }
-    line.command = std::move(model);
+    line = {std::move(model), model_raw.log_level};
   } else {
     problem = wrong(fmt::format("'stenod {}' is not built yet", app.get_subcommands().front()->get_name()),
                     ErrorCode::kNotSupported);

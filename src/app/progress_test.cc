@@ -22,7 +22,7 @@ TranscribeStatus halfway() {
 
 TEST(Progress, ShowsPercentPositionSpeedAndTimeLeft) {
   EXPECT_EQ(render_transcribe_status(halfway(), 80),
-            "[##############--------------]   50 %  1:00:00 / 2:00:00  36.0x  1:40 left");
+            "[###############---------------]   50 %  1:00:00 / 2:00:00  36.0x  1:40 left");
 }
 
 TEST(Progress, CountsSeveralFiles) {
