@@ -39,7 +39,7 @@ using Callback = std::function<void(Result<WindowResult>)>;
 struct TextFunctions {
   std::function<std::string(std::span<const int> text_tokens)> detokenise;
   /// text::split_to_words(), punctuation not merged yet. `language_token` is -1 for English-only models. Only called
-  /// for requests with `word_times`.
+  /// for requests that need words: with `word_times` or cut into sentences.
   std::function<std::vector<text::WordTokens>(std::span<const int> text_tokens, int language_token)> split_words;
   /// text::max_tokens_for(): more text than anyone says in that time.
   std::function<int(int language_token, double seconds)> max_text_tokens;

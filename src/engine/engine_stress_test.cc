@@ -79,7 +79,7 @@ TEST(EngineStress, EveryAcceptedRequestIsAnsweredOnce) {
           request.request_class = static_cast<RequestClass>(random() % 4);
           if (random() % 4 == 0) request.options.language_token = fake_tokens().languages[random() % 3];
           request.options.word_times = random() % 3 == 0;
-          request.options.timestamps = random() % 5 != 0;
+          request.options.segmentation = static_cast<whisper::Segmentation>(random() % 3);
           request.options.may_repeat = random() % 3 != 0;
           if (random() % 4 == 0) {
             request.deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(random() % 20000);

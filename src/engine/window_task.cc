@@ -63,6 +63,28 @@ Status add_words(const WindowTask& task, const Model& model, whisper::Runner& ru
   return {};
 }
 
+/// Replaces the only segment, whose words are known, by its sentences.
+void cut_into_sentences(std::vector<Segment>& segments) {
+  Segment whole = std::move(segments.front());
+  segments.clear();
+  std::size_t begin = 0;
+  auto token = whole.tokens.begin();
+  for (const std::size_t end : whisper::cut_at_sentences(whole.words)) {
+    Segment& segment = segments.emplace_back();
+    segment.words.assign(whole.words.begin() + static_cast<std::ptrdiff_t>(begin),
+                         whole.words.begin() + static_cast<std::ptrdiff_t>(end));
+    segment.start_s = segment.words.front().start_s;
+    segment.end_s = segment.words.back().end_s;
+    for (const whisper::WordSpan& word : segment.words) {
+      segment.text += word.text;
+      const auto last = token + std::min<std::ptrdiff_t>(word.num_tokens, whole.tokens.end() - token);
+      segment.tokens.insert(segment.tokens.end(), token, last);
+      token = last;
+    }
+    begin = end;
+  }
+}
+
 }  // namespace
 
 void WindowTask::set_attempt(int n) {
@@ -125,8 +147,13 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
       result.doubt = assessment.issue;
       break;
   }
-  if (options.word_times && !result.segments.empty()) {
+  const bool sentences = options.segmentation == whisper::Segmentation::kSentences && runner.num_alignment_heads() > 0;
+  if ((options.word_times || sentences) && !result.segments.empty()) {
     STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, alignment, result.segments));
+    if (sentences && !result.segments.front().words.empty()) cut_into_sentences(result.segments);
+    if (!options.word_times) {
+      for (Segment& segment : result.segments) segment.words.clear();
+    }
   }
   return std::optional<WindowResult>(std::move(result));
 }

@@ -16,6 +16,8 @@ struct FileOptions {
   std::optional<std::string> language;  ///< Whisper's code; absent: detected in the first window of speech
   whisper::Task task = whisper::Task::kTranscribe;
   bool vad = true;             ///< false: everything is taken for speech
+  /// Where segments come from; kSentences makes the fewest errors.
+  whisper::Segmentation segmentation = whisper::Segmentation::kSentences;
   bool word_timestamps = false;
   bool split_channels = false; ///< each channel its own text
   bool full_window = false;    ///< encode 30 s for every window

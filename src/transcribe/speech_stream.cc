@@ -15,10 +15,11 @@ constexpr std::int64_t kJudgedAtOnce = 32;
 constexpr std::int64_t kMaxUndecided = 2 * kMaxWindowSamples + kRate;
 constexpr std::int64_t kMaxPause = 10 * kRate;
 
-/// As faster-whisper's batched pipeline: any pause ends a stretch of speech, padding joins those that are close.
+/// Nearly as faster-whisper's batched pipeline: any pause ends a stretch of speech, padding joins those that are close.
 vad::SegmenterOptions segmenter_options() {
   vad::SegmenterOptions options;
   options.min_silence_ms = 160;
+  options.min_speech_ms = 100;  // shorter is a click or a bump; the shortest words take about twice that
   options.max_speech_s = static_cast<double>(kMaxWindowSamples) / kRate;
   return options;
 }
@@ -78,9 +79,10 @@ void SpeechStream::judge(bool last, std::vector<vad::SpeechSegment>& segments) {
     chunk_samples_[static_cast<std::size_t>(i)] =
         static_cast<float>(samples_[static_cast<std::size_t>(num_judged_ - first_sample_ + i)]) / 32768.0f;
   }
-  probabilities_.resize(static_cast<std::size_t>(num_chunks));
-  vad_->run(vad_state_, chunk_samples_, probabilities_, scratch_);
-  for (const float probability : probabilities_) segmenter_.push(probability, segments);
+  probabilities_.resize(probabilities_.size() + static_cast<std::size_t>(num_chunks));
+  const auto judged = std::span(probabilities_).last(static_cast<std::size_t>(num_chunks));
+  vad_->run(vad_state_, chunk_samples_, judged, scratch_);
+  for (const float probability : judged) segmenter_.push(probability, segments);
   num_judged_ += count;
   if (last) segmenter_.finish(num_samples(), segments);
 }
@@ -109,6 +111,7 @@ void SpeechStream::pack(std::span<const vad::SpeechSegment> segments, bool last,
       extractor_.append(std::span(samples_).subspan(static_cast<std::size_t>(piece.start - first_sample_),
                                                     static_cast<std::size_t>(piece.size())),
                         features_);
+      window_peak_ = std::max(window_peak_, speech_peak(piece));
     }
     needed_from_ = segment.end;
   }
@@ -118,9 +121,17 @@ void SpeechStream::pack(std::span<const vad::SpeechSegment> segments, bool last,
   forget();
 }
 
+float SpeechStream::speech_peak(const Piece& piece) const {
+  if (vad_ == nullptr) return 1;
+  const auto first_chunk = first_sample_ / kChunk;
+  const auto begin = probabilities_.begin() + (piece.start / kChunk - first_chunk);
+  const auto count = std::min((piece.end - 1) / kChunk - piece.start / kChunk + 1, probabilities_.end() - begin);
+  return *std::max_element(begin, begin + count);
+}
+
 SpeechWindow SpeechStream::complete(Window window) {
   extractor_.flush(features_);
-  SpeechWindow result{std::move(window), std::exchange(features_, {})};
+  SpeechWindow result{std::move(window), std::exchange(features_, {}), std::exchange(window_peak_, 0.0f)};
   features_.num_mels = result.features.num_mels;
   // The last frames of a full window would see beyond its 30 s.
   if (result.features.num_frames > audio::kMaxWindowFrames) {
@@ -135,6 +146,9 @@ void SpeechStream::forget() {
   // Moving the rest down costs time in proportion to it, so not for every chunk.
   if (keep - first_sample_ < 5 * kRate) return;
   samples_.erase(samples_.begin(), samples_.begin() + (keep - first_sample_));
+  if (vad_ != nullptr) {
+    probabilities_.erase(probabilities_.begin(), probabilities_.begin() + (keep / kChunk - first_sample_ / kChunk));
+  }
   first_sample_ = keep;
 }
 

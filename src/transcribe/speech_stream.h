@@ -17,6 +17,9 @@ namespace stenod::transcribe {
 struct SpeechWindow {
   Window window;
   audio::LogMel features;
+  /// The detector's highest probability of speech in it; 1 without a detector. Clear speech, if only one syllable of it,
+  /// comes near 1.
+  float speech_peak = 1;
 };
 
 /// One channel of a recording, from samples to windows of speech. Holds at most about a minute of samples. One thread.
@@ -38,6 +41,7 @@ class SpeechStream {
   void judge(bool last, std::vector<vad::SpeechSegment>& segments);
   void cut_without_vad(bool last, std::vector<vad::SpeechSegment>& segments);
   void pack(std::span<const vad::SpeechSegment> segments, bool last, std::vector<SpeechWindow>& windows);
+  float speech_peak(const Piece& piece) const;
   SpeechWindow complete(Window window);
   void forget();
 
@@ -48,12 +52,14 @@ class SpeechStream {
   WindowPacker packer_;
   audio::LogMelExtractor extractor_;  ///< of the window that is being packed
   audio::LogMel features_;
+  float window_peak_ = 0;
 
   std::vector<std::int16_t> samples_;  ///< from first_sample_ on
   std::int64_t first_sample_ = 0;
   std::int64_t num_judged_ = 0;        ///< samples that the detector has seen, or that were cut
   std::int64_t needed_from_ = 0;       ///< end of the last speech given out
-  std::vector<float> chunk_samples_, probabilities_;
+  std::vector<float> probabilities_;   ///< one a chunk that was judged, from the one with first_sample_ on
+  std::vector<float> chunk_samples_;
 };
 
 }  // namespace stenod::transcribe

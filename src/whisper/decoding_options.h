@@ -17,6 +17,17 @@ enum class WindowPolicy {
   kFull,          ///< always 30 s
 };
 
+/// Where a window's text is cut into segments, and where their times come from.
+enum class Segmentation {
+  /// The model writes timestamps between stretches of text.
+  kTimestamps,
+  /// The model writes text alone; it is cut at the ends of sentences and at pauses, timed by the alignment heads. Makes
+  /// fewer errors, above all in windows shorter than 30 s, and never stops before the audio does.
+  kSentences,
+  /// The model writes text alone, given as one segment.
+  kWhole,
+};
+
 /// What makes a result doubtful; see quality.h.
 struct QualityThresholds {
   float no_speech_prob = 0.6f;        ///< above it, and with a low log-probability, there is no speech
@@ -37,7 +48,7 @@ struct SuppressedTokens {
 struct DecodingOptions {
   std::optional<int> language_token;  ///< none: detected; must be none for English-only models
   Task task = Task::kTranscribe;
-  bool timestamps = true;
+  Segmentation segmentation = Segmentation::kTimestamps;
   bool word_times = false;
   int max_tokens = 448;  ///< of one window, timestamps counted; the model's positions are the other limit
   double max_initial_timestamp_s = 1.0;

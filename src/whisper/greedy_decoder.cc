@@ -17,7 +17,7 @@ GreedyDecoder::GreedyDecoder(const SpecialTokens& tokens, const DecodingOptions&
       repetition_(tokens.end_of_text),
       given_language_(options.language_token),
       task_token_(options.task == Task::kTranslate ? tokens.translate : tokens.transcribe),
-      timestamps_(options.timestamps),
+      timestamps_(options.segmentation == Segmentation::kTimestamps),
       // The last token chosen needs no row of its own, so one more than there are positions behind the prompt.
       max_tokens_(std::max(1, std::min(options.max_tokens, max_positions - kMaxRows + 1))),
       max_text_tokens_(std::numeric_limits<int>::max()) {

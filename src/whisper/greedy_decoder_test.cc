@@ -74,7 +74,7 @@ TEST(GreedyDecoder, PrefillsThePromptAndEndsAtEndOfText) {
 TEST(GreedyDecoder, PromptsOfEveryKind) {
   DecodingOptions options = english();
   options.task = Task::kTranslate;
-  options.timestamps = false;
+  options.segmentation = Segmentation::kWhole;
   EXPECT_THAT(row_tokens(GreedyDecoder(kTokens, options, 448, 200)), ElementsAre(51, 52, 54, 57));
 
   SpecialTokens english_only = kTokens;
@@ -116,7 +116,7 @@ TEST(GreedyDecoder, DetectsTheLanguageFirst) {
 
 TEST(GreedyDecoder, AvgLogprobCountsTheEndOfText) {
   DecodingOptions options = english();
-  options.timestamps = false;
+  options.segmentation = Segmentation::kWhole;
   GreedyDecoder decoder(kTokens, options, 448, 200);
   auto first_row = flat_logits();
   ASSERT_TRUE(decoder.accept(0, first_row));
@@ -133,7 +133,7 @@ TEST(GreedyDecoder, AvgLogprobCountsTheEndOfText) {
 
 TEST(GreedyDecoder, StopsAtItsLimits) {
   DecodingOptions options = english();
-  options.timestamps = false;
+  options.segmentation = Segmentation::kWhole;
   options.max_tokens = 3;
   GreedyDecoder few(kTokens, options, 448, 200);
   for (const int token : {1, 2, 3}) feed(few, token);

@@ -51,14 +51,16 @@ std::string_view issue_name(QualityIssue issue) {
 Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat) {
   const auto issue = find_issue(figures, thresholds);
   if (!issue) return {Verdict::kAccept, std::nullopt};
-  if (*issue == QualityIssue::kNoSpeech) return {Verdict::kSuppress, issue};
-  if (may_repeat) return {Verdict::kRepeat, issue};
+  // Short windows make models doubt real speech, so text is given a second look; no text needs none.
+  const bool silence = *issue == QualityIssue::kNoSpeech && figures.num_text_tokens == 0;
+  if (may_repeat && !silence) return {Verdict::kRepeat, issue};
 
   // A caught loop has lost its repeats, so what is left is judged by the same figures as any other text.
   const bool repeats_itself = figures.compression_ratio > thresholds.compression_ratio;
   const bool loop_of_guesses =
       figures.finish == FinishReason::kRepetition && figures.avg_logprob < thresholds.avg_logprob;
-  const bool suppress = *issue == QualityIssue::kEmpty || repeats_itself || loop_of_guesses;
+  const bool silent_or_empty = *issue == QualityIssue::kNoSpeech || *issue == QualityIssue::kEmpty;
+  const bool suppress = silent_or_empty || repeats_itself || loop_of_guesses;
   return {suppress ? Verdict::kSuppress : Verdict::kAccept, issue};
 }
 

@@ -22,7 +22,7 @@ void mask(std::span<const int> suppressed, std::span<float> logits) {
 SamplingRules::SamplingRules(const SpecialTokens& tokens, const DecodingOptions& options, int real_frames)
     : tokens_(tokens),
       suppressed_(options.suppressed),
-      timestamps_(options.timestamps),
+      timestamps_(options.segmentation == Segmentation::kTimestamps),
       last_initial_timestamp_(static_cast<int>(std::lround(
           std::clamp(options.max_initial_timestamp_s / kSecondsPerEncoderFrame, 0.0, 1.0 * kMaxEncoderFrames)))),
       end_timestamp_(std::clamp(real_frames, 1, kMaxEncoderFrames)) {}

@@ -1,10 +1,39 @@
 #include "whisper/segments.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 
 #include "whisper/decoding_options.h"
 
 namespace stenod::whisper {
+namespace {
+
+/// Ends with a mark that ends sentences, quotation marks and brackets behind it passed over, and is no title or initial.
+bool ends_sentence(std::string_view word) {
+  constexpr std::string_view kBehind[] = {"\"", "'", ")", "]", "”", "’", "»", "」"};
+  constexpr std::string_view kMarks[] = {"?", "!", "…", "。", "？", "！", "।", "؟"};
+  constexpr std::string_view kTitles[] = {"mr", "mrs", "ms", "dr", "st", "prof", "sr", "jr", "no", "vs", "mt"};
+  const auto strip = [&word](std::string_view end) {
+    if (word.size() <= end.size() || !word.ends_with(end)) return false;
+    word.remove_suffix(end.size());
+    return true;
+  };
+  while (std::any_of(std::begin(kBehind), std::end(kBehind), strip)) {
+  }
+  if (std::any_of(std::begin(kMarks), std::end(kMarks), [&](std::string_view mark) { return word.ends_with(mark); })) {
+    return true;
+  }
+  if (!strip(".")) return false;
+  if (word.ends_with('.')) return true;  // an ellipsis
+  if (const auto space = word.rfind(' '); space != word.npos) word.remove_prefix(space + 1);
+  std::string lower;
+  for (const char c : word) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const bool initial = word.size() == 1 && word[0] >= 'A' && word[0] <= 'Z';
+  return !initial && std::find(std::begin(kTitles), std::end(kTitles), lower) == std::end(kTitles);
+}
+
+}  // namespace
 
 std::vector<SegmentSpan> split_segments(const SpecialTokens& tokens, std::span<const int> decoded, int real_frames) {
   std::vector<SegmentSpan> segments;
@@ -29,6 +58,34 @@ std::vector<SegmentSpan> split_segments(const SpecialTokens& tokens, std::span<c
   }
   close(real_frames, num_decoded);
   return segments;
+}
+
+std::vector<std::size_t> cut_at_sentences(std::span<const WordSpan> words) {
+  std::vector<std::size_t> ends;
+  std::size_t begin = 0;
+  const auto cut = [&](std::size_t end) {
+    // A sentence without a pause for a long time: halved at its longest one, and so on.
+    while (words[end - 1].end_s - words[begin].start_s > kMaxSegment_s && end - begin > 1) {
+      std::size_t best = begin + 1;
+      double longest = -1;
+      for (std::size_t i = begin + 1; i < end && words[i - 1].end_s - words[begin].start_s <= kMaxSegment_s; ++i) {
+        const double pause = words[i].start_s - words[i - 1].end_s;
+        if (pause < longest) continue;
+        longest = pause;
+        best = i;
+      }
+      ends.push_back(best);
+      begin = best;
+    }
+    ends.push_back(end);
+    begin = end;
+  };
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const bool pause = words[i].start_s - words[i - 1].end_s > kLongPause_s;
+    if (pause || ends_sentence(words[i - 1].text)) cut(i);
+  }
+  if (begin < words.size()) cut(words.size());
+  return ends;
 }
 
 }  // namespace stenod::whisper

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "whisper/alignment.h"
 #include "whisper/special_tokens.h"
 
 namespace stenod::whisper {
@@ -18,5 +19,13 @@ struct SegmentSpan {
 /// Cuts what was decoded at its timestamps. A segment without an opening timestamp starts where the one before it
 /// ended, one without a closing timestamp ends with the audio. Times lie in [0, real_frames * 20 ms] and never fall.
 std::vector<SegmentSpan> split_segments(const SpecialTokens& tokens, std::span<const int> decoded, int real_frames);
+
+/// Where to cut words into segments, for text that was written without timestamps: gives the index after each segment's
+/// last word, the last one being words.size(). A segment ends with a sentence (but not after a title as in "Mr."), at a
+/// pause of more than kLongPause_s, and before it gets longer than kMaxSegment_s: then at its longest pause.
+std::vector<std::size_t> cut_at_sentences(std::span<const WordSpan> words);
+
+inline constexpr double kLongPause_s = 1.5;
+inline constexpr double kMaxSegment_s = 12;
 
 }  // namespace stenod::whisper
