@@ -1,5 +1,7 @@
 #include "whisper/packed_model.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -57,6 +59,11 @@ std::vector<float> read_all(const TensorView& tensor) {
   return values;
 }
 
+std::vector<float> divided(std::vector<float> values, std::span<const float> divisors) {
+  for (std::size_t i = 0; i < divisors.size(); ++i) values[i] /= divisors[i];
+  return values;
+}
+
 }  // namespace
 
 /// Fills a PackedModel step by step; the first error sticks, so that the steps can be written as plain assignments.
@@ -65,8 +72,9 @@ class ModelPacker {
   ModelPacker(compute::Backend& backend, compute::ComputeType type, PackedModel& model)
       : backend_(backend), type_(type), model_(model) {}
 
-  const float* values(const TensorView& tensor) {
-    const std::vector<float> host = read_all(tensor);
+  const float* values(const TensorView& tensor) { return upload(read_all(tensor)); }
+
+  const float* upload(const std::vector<float>& host) {
     auto buffer = backend_.allocate(host.size() * sizeof(float));
     if (!buffer) {
       fail(std::move(buffer).error());
@@ -77,15 +85,53 @@ class ModelPacker {
     return model_.buffers_.back()->as<float>();
   }
 
-  compute::LayerNorm norm(const models::LayerNormView& view) { return {values(view.gamma), values(view.beta)}; }
-
-  PackedModel::Linear linear(const TensorView& weight, const TensorView* bias) {
-    return pack(weight.shape[0], weight.shape[1], bias, type_,
-                [&weight](std::int64_t row, std::span<float> out) { read_row(weight, row, out); });
+  compute::LayerNorm norm(const models::LayerNormView& view, std::span<const float> divisors = {}) {
+    return {upload(divided(read_all(view.gamma), divisors)), upload(divided(read_all(view.beta), divisors))};
   }
 
-  PackedModel::Linear linear(const models::LinearView& view) {
-    return linear(view.weight, view.bias ? &*view.bias : nullptr);
+  /// Factors by which the columns of `weights` are multiplied, and the norm before them divided, without changing their
+  /// product. int8 rounds each row of inputs, and each row of weights, in steps of its largest value; a few columns
+  /// whose inputs are far larger than all others would cost the others their precision. So both sides meet half way
+  /// (SmoothQuant, arXiv 2211.10438; here without data: a norm's outputs are about as large as its gamma and beta say).
+  std::vector<float> balance(const models::LayerNormView& norm, std::span<const TensorView* const> weights) const {
+    if (type_ != compute::ComputeType::kInt8) return {};
+    constexpr float kTypicalPeak = 3;  // standard deviations
+    const std::vector<float> gamma = read_all(norm.gamma), beta = read_all(norm.beta);
+    std::vector<float> largest(gamma.size(), 0.0f), row(gamma.size());
+    for (const TensorView* weight : weights) {
+      for (std::int64_t r = 0; r < weight->shape[0]; ++r) {
+        read_row(*weight, r, row);
+        for (std::size_t c = 0; c < row.size(); ++c) largest[c] = std::max(largest[c], std::abs(row[c]));
+      }
+    }
+    std::vector<float> factors(gamma.size());
+    for (std::size_t c = 0; c < factors.size(); ++c) {
+      const float inputs = kTypicalPeak * std::abs(gamma[c]) + std::abs(beta[c]);
+      const bool usable = inputs > 1e-6f && largest[c] > 1e-6f;
+      factors[c] = usable ? std::sqrt(inputs / largest[c]) : 1.0f;
+    }
+    return factors;
+  }
+
+  /// `factors`: of the columns, as balance() gives them; none where empty.
+  PackedModel::Linear linear(const TensorView& weight, const TensorView* bias, std::span<const float> factors = {}) {
+    return pack(weight.shape[0], weight.shape[1], bias, type_, [&weight, factors](std::int64_t row, std::span<float> out) {
+      read_row(weight, row, out);
+      for (std::size_t c = 0; c < factors.size(); ++c) out[c] *= factors[c];
+    });
+  }
+
+  PackedModel::Linear linear(const models::LinearView& view, std::span<const float> factors = {}) {
+    return linear(view.weight, view.bias ? &*view.bias : nullptr, factors);
+  }
+
+  /// A norm and the product that alone reads its result.
+  void norm_and_linear(const models::LayerNormView& norm_view, const models::LinearView& view, compute::LayerNorm& to_norm,
+                       PackedModel::Linear& to_linear) {
+    const TensorView* const weights[] = {&view.weight};
+    const std::vector<float> factors = balance(norm_view, weights);
+    to_norm = norm(norm_view, factors);
+    to_linear = linear(view, factors);
   }
 
   /// [out, channels, 3] -> [out, 3 * channels]: the order in which consecutive frames lie in memory. In float32: what
@@ -138,30 +184,27 @@ Result<PackedModel> PackedModel::load(compute::Backend& backend, models::Whisper
   for (const models::EncoderLayerView& layer : from.encoder_layers) {
     STENOD_RETURN_IF_ERROR(packer.status());
     EncoderLayer& to = model.encoder_layers.emplace_back();
-    to.self_attention_norm = packer.norm(layer.self_attention_norm);
-    to.qkv = packer.linear(layer.qkv);
+    packer.norm_and_linear(layer.self_attention_norm, layer.qkv, to.self_attention_norm, to.qkv);
     to.self_attention_output = packer.linear(layer.self_attention_output);
-    to.mlp_norm = packer.norm(layer.mlp_norm);
-    to.mlp_up = packer.linear(layer.mlp_up);
+    packer.norm_and_linear(layer.mlp_norm, layer.mlp_up, to.mlp_norm, to.mlp_up);
     to.mlp_down = packer.linear(layer.mlp_down);
   }
   model.encoder_norm = packer.norm(from.encoder_norm);
   for (const models::DecoderLayerView& layer : from.decoder_layers) {
     STENOD_RETURN_IF_ERROR(packer.status());
     DecoderLayer& to = model.decoder_layers.emplace_back();
-    to.self_attention_norm = packer.norm(layer.self_attention_norm);
-    to.qkv = packer.linear(layer.qkv);
+    packer.norm_and_linear(layer.self_attention_norm, layer.qkv, to.self_attention_norm, to.qkv);
     to.self_attention_output = packer.linear(layer.self_attention_output);
-    to.cross_attention_norm = packer.norm(layer.cross_attention_norm);
-    to.cross_query = packer.linear(layer.cross_query);
+    packer.norm_and_linear(layer.cross_attention_norm, layer.cross_query, to.cross_attention_norm, to.cross_query);
     to.cross_key_value = packer.linear(layer.cross_key_value);
     to.cross_output = packer.linear(layer.cross_output);
-    to.mlp_norm = packer.norm(layer.mlp_norm);
-    to.mlp_up = packer.linear(layer.mlp_up);
+    packer.norm_and_linear(layer.mlp_norm, layer.mlp_up, to.mlp_norm, to.mlp_up);
     to.mlp_down = packer.linear(layer.mlp_down);
   }
-  model.decoder_norm = packer.norm(from.decoder_norm);
-  model.token_logits = packer.linear(from.token_embedding, nullptr);
+  const TensorView* const embedding[] = {&from.token_embedding};
+  const std::vector<float> factors = packer.balance(from.decoder_norm, embedding);
+  model.decoder_norm = packer.norm(from.decoder_norm, factors);
+  model.token_logits = packer.linear(from.token_embedding, nullptr, factors);
   STENOD_RETURN_IF_ERROR(packer.status());
   // From here on only rows of the token embedding are read.
   if (from.storage != nullptr) from.storage->release_pages();
