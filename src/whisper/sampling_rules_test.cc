@@ -31,7 +31,7 @@ SampledToken published_rules(const std::vector<int>& sampled, std::vector<float>
     }
   }
   hide(kTokens.end_of_text + 1, kTokens.timestamp_begin);
-  if (!options.timestamps) {
+  if (options.segmentation != Segmentation::kTimestamps) {
     hide(kTokens.timestamp_begin, vocab);
   } else {
     const std::size_t n = sampled.size();
@@ -73,7 +73,7 @@ TEST(SamplingRules, AgreeWithThePublishedOnesInsideTheAudio) {
   suppressed->at_begin = {1, 50};
   for (const bool timestamps : {true, false}) {
     DecodingOptions options;
-    options.timestamps = timestamps;
+    options.segmentation = timestamps ? Segmentation::kTimestamps : Segmentation::kWhole;
     options.suppressed = suppressed;
     const SamplingRules rules(kTokens, options, 1500);
     for (int run = 0; run < 40; ++run) {
@@ -134,7 +134,7 @@ TEST(SamplingRules, TheFirstTimestampStaysInsideVeryShortAudio) {
 
 TEST(SamplingRules, SpecialTokensAreNeverWritten) {
   DecodingOptions options;
-  options.timestamps = false;
+  options.segmentation = Segmentation::kWhole;
   const SamplingRules rules(kTokens, options, 1500);
   auto logits = flat_logits();
   for (std::size_t i = 51; i < logits.size(); ++i) logits[i] = 100;
@@ -146,7 +146,7 @@ TEST(SamplingRules, SpecialTokensAreNeverWritten) {
 
 TEST(SamplingRules, SuppressedTokensOutsideTheVocabularyAreIgnored) {
   DecodingOptions options;
-  options.timestamps = false;
+  options.segmentation = Segmentation::kWhole;
   options.suppressed = std::make_shared<SuppressedTokens>(SuppressedTokens{{-1, 1 << 30, 2}, {}});
   auto logits = flat_logits();
   logits[2] = 9;
