@@ -95,9 +95,9 @@ class FileJob {
 };
 
 Status FileJob::choose_language() {
-  const text::Tokenizer& tokenizer = recogniser_.tokenizer();
+  const text::Language* language = options_.language ? text::find_language(*options_.language) : nullptr;
   if (!recogniser_.dims().multilingual()) {
-    if (options_.language && *options_.language != "en") {
+    if (options_.language && (language == nullptr || language->code != "en")) {
       return Error{ErrorCode::kInvalidArgument,
                    fmt::format("this model knows only English, not '{}'; use a multilingual one, for instance base",
                                *options_.language),
@@ -108,8 +108,7 @@ Status FileJob::choose_language() {
     return {};
   }
   if (!options_.language) return {};
-  const text::Language* language = text::find_language(*options_.language);
-  if (language != nullptr) language_token_ = tokenizer.language_token(language->code);
+  if (language != nullptr) language_token_ = recogniser_.tokenizer().language_token(language->code);
   if (!language_token_) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("unknown language '{}', expected auto or a code such as en, de, zh", *options_.language),

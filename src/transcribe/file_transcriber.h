@@ -13,7 +13,7 @@
 namespace stenod::transcribe {
 
 struct FileOptions {
-  std::optional<std::string> language;  ///< Whisper's code; absent: detected in the first window of speech
+  std::optional<std::string> language = {};  ///< Whisper's code; absent: detected in the first window of speech
   whisper::Task task = whisper::Task::kTranscribe;
   bool vad = true;             ///< false: everything is taken for speech
   /// Where segments come from; kSentences makes the fewest errors.
@@ -47,7 +47,8 @@ class FileTranscriber {
   explicit FileTranscriber(Recogniser& recogniser) : recogniser_(recogniser) {}
 
   /// Blocks until the file is done. Any number of threads may transcribe at once. `on_progress` is called by this
-  /// thread. Errors: those of audio::Decoder, kInvalidArgument (language), and what the engine reports for a window.
+  /// thread. Errors: those of audio::Decoder (kCancelled only when stopped before the file is open),
+  /// kInvalidArgument (language), and what the engine reports for a window.
   Result<FileResult> transcribe(const std::filesystem::path& file, const FileOptions& options,
                                 const std::function<void(const FileProgress&)>& on_progress = {},
                                 std::stop_token stop = {});

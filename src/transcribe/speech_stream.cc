@@ -24,7 +24,7 @@ vad::SegmenterOptions segmenter_options() {
   return options;
 }
 
-/// Start of the quietest tenth of a second, where a cut does least harm.
+/// Middle of the quietest tenth of a second, where a cut does least harm.
 std::int64_t quietest(std::span<const std::int16_t> samples) {
   constexpr std::size_t kWidth = kRate / 10;
   std::int64_t sum = 0, lowest = -1;

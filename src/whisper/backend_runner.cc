@@ -70,6 +70,7 @@ Status BackendRunner::plan_memory() {
   slot_frames_.assign(slots, 0);
   slot_positions_.assign(slots, 0);
   embedding_.resize(d);
+  zeros_.assign(std::max(d, static_cast<std::size_t>(dims.num_mels)), 0.0f);
   position_.resize(d);
   encoder_windows_.reserve(slots);
   sequences_.reserve(rows);
@@ -140,17 +141,15 @@ Status BackendRunner::encode(std::span<const EncodeWindow> windows) {
 
 void BackendRunner::embed_windows(std::span<const EncodeWindow> windows) {
   const std::int64_t mels = dims().num_mels, d = dims().d_model;
-  const std::vector<float>& zeros = embedding_;
-  std::fill(embedding_.begin(), embedding_.end(), 0.0f);
   float* frames = frames_->as<float>();
   float* convolved = convolved_->as<float>();
   for (std::size_t w = 0; w < windows.size(); ++w) {
     const std::int64_t count = 2 * static_cast<std::int64_t>(windows[w].num_frames);
     const auto mel_bytes = static_cast<std::size_t>(mels) * sizeof(float);
-    backend_->upload(frames, zeros.data(), mel_bytes);
+    backend_->upload(frames, zeros_.data(), mel_bytes);
     backend_->upload(frames + mels, windows[w].features.data(), windows[w].features.size_bytes());
-    backend_->upload(frames + (count + 1) * mels, zeros.data(), mel_bytes);
-    backend_->upload(convolved, zeros.data(), static_cast<std::size_t>(d) * sizeof(float));
+    backend_->upload(frames + (count + 1) * mels, zeros_.data(), mel_bytes);
+    backend_->upload(convolved, zeros_.data(), static_cast<std::size_t>(d) * sizeof(float));
 
     compute::LinearArgs first;
     first.input = {frames, count, 3 * mels, mels};

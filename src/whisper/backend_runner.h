@@ -83,6 +83,7 @@ class BackendRunner final : public Runner {
   // A decoder step's work space.
   Buffer rows_, qkv_, mixed_, query_, selected_, logits_;
   std::vector<float> embedding_, position_;
+  std::vector<float> zeros_;  ///< as long as a row of features or of activations
   std::vector<Sequence> sequences_;
   std::vector<compute::CachedAttention> attention_;
   std::vector<compute::AppendArgs> appends_;

@@ -206,6 +206,27 @@ INSTANTIATE_TEST_SUITE_P(All, BackendRunnerTypes,
                          testing::Values(ComputeType::kFloat32, ComputeType::kBFloat16, ComputeType::kInt8),
                          [](const auto& test) { return std::string(compute_type_name(test.param)); });
 
+// A row of features is longer than a row of activations here; no published model is like that.
+TEST(BackendRunner, NarrowModelsAgreeWithTheReferenceBackendToo) {
+  const auto folder = model_folder() / "narrow";
+  ASSERT_TRUE(models::testing::write_generated_model(
+      folder, {.num_mels = 128, .d_model = 64, .vocab_size = models::testing::kMinVocabSize}));
+  std::mt19937 random(5);
+  std::vector<float> features(2 * kFrames * 128);
+  for (float& x : features) x = static_cast<float>(random() % 2000) / 1000 - 1;
+  const auto encode = [&](std::unique_ptr<compute::Backend> backend) {
+    auto runner = BackendRunner::create(std::move(backend), *models::read_ctranslate2(folder), ComputeType::kFloat32,
+                                        {1, 8, 1500});
+    EXPECT_TRUE(runner.ok()) << runner.error().message;
+    const EncodeWindow window[] = {{0, features, kFrames}};
+    EXPECT_TRUE((*runner)->encode(window).ok());
+    return (*runner)->encoder_output();
+  };
+  EXPECT_LT(relative_rms(encode(*compute::cpu::CpuBackend::create(2, test_isa())),
+                         encode(compute::make_reference_backend())),
+            1e-5);
+}
+
 TEST(BackendRunner, RefusesWhatWouldHarmIt) {
   const auto runner = make_runner(*compute::cpu::CpuBackend::create(1, test_isa()), ComputeType::kFloat32, {2, 4, 1500});
   const auto features = random_features(kFrames, 1), long_features = random_features(1501, 1);

@@ -50,9 +50,9 @@ struct Assessment {
   std::optional<QualityIssue> issue;
 };
 
-/// The rule. Where the model says that there is no speech, and is not sure of its text, there is none. Anything else
-/// doubtful is repeated as long as it may be. After that, text that still repeats itself is suppressed, and text that
-/// is merely improbable is given, with the doubt recorded.
+/// The rule. Where the model says that there is no speech, and writes nothing, there is none. Anything else doubtful is
+/// repeated as long as it may be. After that, text is suppressed where the model is not sure of it and says that there
+/// is no speech, or where it still repeats itself; text that is merely improbable is given, with the doubt recorded.
 Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat);
 
 }  // namespace stenod::whisper

@@ -42,14 +42,40 @@ TEST(Quality, GoodResultsAreAccepted) {
   expect_assessment(good(), false, Verdict::kAccept, std::nullopt);
 }
 
-TEST(Quality, NoSpeechIsSuppressedWithoutRepeats) {
+TEST(Quality, UnsureTextWithoutSpeechIsRepeatedAndThenSuppressed) {
   auto figures = good();
   figures.no_speech_prob = 0.61f;
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);  // sure of its text
+  expect_assessment(figures, false, Verdict::kAccept, std::nullopt);
   figures.avg_logprob = -1.0f;
-  expect_assessment(figures, true, Verdict::kSuppress, QualityIssue::kNoSpeech);
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kNoSpeech);
+  expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kNoSpeech);
   figures.no_speech_prob = 0.6f;
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
+}
+
+TEST(Quality, NoSpeechComesBeforeOtherDoubts) {
+  auto figures = good();
+  figures.no_speech_prob = 0.9f;
+  figures.avg_logprob = -2;
+  figures.compression_ratio = 5;
+  figures.finish = FinishReason::kRepetition;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kNoSpeech);
+  expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kNoSpeech);
+  figures.avg_logprob = -0.5f;  // sure of its text, which goes round in circles all the same
+  expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kRepetition);
+}
+
+TEST(Quality, StricterThresholdsDoubtMore) {
+  const QualityThresholds strict = {.no_speech_prob = 0.2f, .avg_logprob = -0.5f};
+  auto figures = good();
+  EXPECT_EQ(assess(figures, strict, false).verdict, Verdict::kAccept);
+  figures.no_speech_prob = 0.3f;
+  EXPECT_EQ(assess(figures, strict, false).verdict, Verdict::kAccept);
+  figures.avg_logprob = -0.6f;
+  EXPECT_EQ(assess(figures, strict, true).verdict, Verdict::kRepeat);
+  EXPECT_EQ(assess(figures, strict, false).verdict, Verdict::kSuppress);
+  expect_assessment(figures, false, Verdict::kAccept, std::nullopt);
 }
 
 TEST(Quality, NoTextIsNoSpeechWhereTheModelSaysSo) {
@@ -58,7 +84,8 @@ TEST(Quality, NoTextIsNoSpeechWhereTheModelSaysSo) {
   expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kEmpty);
   expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kEmpty);
   figures.no_speech_prob = 0.9f;
-  expect_assessment(figures, true, Verdict::kSuppress, QualityIssue::kNoSpeech);
+  expect_assessment(figures, true, Verdict::kSuppress, QualityIssue::kNoSpeech);  // at once
+  expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kNoSpeech);
 }
 
 TEST(Quality, ImprobableTextIsRepeatedAndThenGiven) {

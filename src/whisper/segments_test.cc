@@ -1,6 +1,10 @@
 #include "whisper/segments.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
 
 #include "whisper/test_vocabulary.h"
 
@@ -49,6 +53,98 @@ TEST(Segments, WithoutTimestampsThereIsOneSegment) { expect_segments({1, 2, 3}, 
 TEST(Segments, TimesAreClampedAndNeverFall) {
   expect_segments({ts(90), 1, ts(300), ts(300), 2, ts(1500)}, 100, {{1.8, 2.0, 1, 1}, {2.0, 2.0, 4, 1}});
   expect_segments({ts(50), 1, ts(20), ts(10), 2}, 100, {{1.0, 1.0, 1, 1}, {1.0, 2.0, 4, 1}});
+}
+
+// --- Cutting at sentences
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+/// Words of 0.3 s, one right after another.
+std::vector<WordSpan> words_of(const std::vector<std::string>& texts) {
+  std::vector<WordSpan> words;
+  for (const std::string& text : texts) {
+    const auto index = static_cast<int>(words.size());
+    words.push_back({text, index, 1, 0.3 * index, 0.3 * (index + 1), 1});
+  }
+  return words;
+}
+
+std::vector<std::size_t> cuts(const std::vector<std::string>& texts) { return cut_at_sentences(words_of(texts)); }
+
+/// Moves everything from `word` on.
+void add_pause(std::vector<WordSpan>& words, std::size_t word, double pause_s) {
+  for (; word < words.size(); ++word) {
+    words[word].start_s += pause_s;
+    words[word].end_s += pause_s;
+  }
+}
+
+TEST(SentenceCuts, NothingAndOneWord) {
+  EXPECT_THAT(cuts({}), IsEmpty());
+  EXPECT_THAT(cuts({" Yes"}), ElementsAre(1));
+  EXPECT_THAT(cuts({" Yes."}), ElementsAre(1));
+}
+
+TEST(SentenceCuts, WithoutPunctuationThereIsOneSegment) { EXPECT_THAT(cuts({" go", " forward", " now"}), ElementsAre(3)); }
+
+TEST(SentenceCuts, SentencesEnd) {
+  EXPECT_THAT(cuts({" One.", " Two", " more!", " Three?", " And", " so", " on"}), ElementsAre(1, 3, 4, 7));
+  EXPECT_THAT(cuts({" Well...", " yes…", " no"}), ElementsAre(1, 2, 3));
+  EXPECT_THAT(cuts({" One,", " two;", " three:", " four"}), ElementsAre(4));
+}
+
+TEST(SentenceCuts, QuotesAndBracketsStayBehindTheirSentence) {
+  EXPECT_THAT(cuts({" \"Stop!\"", " (He", " did.)", " “Good.”", " ‘Yes.’", " «Oui.»", " end"}),
+              ElementsAre(1, 3, 4, 5, 6, 7));
+  EXPECT_THAT(cuts({" \"Stop\"", " he", " said"}), ElementsAre(3));
+  EXPECT_THAT(cuts({" \"", " '", " .", "!", " go"}), ElementsAre(3, 4, 5));
+}
+
+TEST(SentenceCuts, TitlesAndInitialsDoNotEndSentences) {
+  EXPECT_THAT(cuts({" Mr.", " Smith", " and", " dr.", " J.", " Doe", " vs.", " St.", " Paul."}), ElementsAre(9));
+  EXPECT_THAT(cuts({" Prof.", " X."}), ElementsAre(2));
+  EXPECT_THAT(cuts({" Smr.", " then", " 5.", " j.", " so"}), ElementsAre(1, 3, 4, 5));
+}
+
+TEST(SentenceCuts, MarksOfOtherScripts) {
+  EXPECT_THAT(cuts({"你", "好。", "再", "见！", "吗？"}), ElementsAre(2, 4, 5));
+  EXPECT_THAT(cuts({"「はい。」", "いいえ"}), ElementsAre(1, 2));
+  EXPECT_THAT(cuts({" यह", " है।", " نعم؟", " لا"}), ElementsAre(2, 3, 4));
+}
+
+TEST(SentenceCuts, LongPausesCut) {
+  auto words = words_of({" one", " two", " three", " four"});
+  add_pause(words, 1, 1.51);
+  add_pause(words, 3, 1.49);
+  EXPECT_THAT(cut_at_sentences(words), ElementsAre(1, 4));
+}
+
+TEST(SentenceCuts, LongSentencesAreCutAtTheirLongestPauses) {
+  auto words = words_of(std::vector<std::string>(60, " word"));  // 18 s
+  add_pause(words, 15, 0.5);
+  add_pause(words, 30, 1.0);
+  add_pause(words, 38, 1.2);  // more than 12 s from the start
+  EXPECT_THAT(cut_at_sentences(words), ElementsAre(30, 60));
+
+  // A sentence of 12 s stays whole, whatever pauses it has.
+  auto short_enough = words_of(std::vector<std::string>(36, " word"));
+  add_pause(short_enough, 20, 1.19);
+  EXPECT_THAT(cut_at_sentences(short_enough), ElementsAre(36));
+}
+
+TEST(SentenceCuts, NoSegmentIsLongerThanItMayBe) {
+  std::vector<WordSpan> words = words_of(std::vector<std::string>(300, " word"));
+  std::size_t begin = 0;
+  for (const std::size_t end : cut_at_sentences(words)) {
+    ASSERT_GT(end, begin);
+    EXPECT_LE(words[end - 1].end_s - words[begin].start_s, kMaxSegment_s + 1e-9);
+    begin = end;
+  }
+  EXPECT_EQ(begin, words.size());
+  // Words that are too long by themselves can only be told apart.
+  words = {{" a", 0, 1, 0, 13, 1}, {" b", 1, 1, 13, 26, 1}, {" c", 2, 1, 26, 27, 1}};
+  EXPECT_THAT(cut_at_sentences(words), ElementsAre(1, 2, 3));
 }
 
 }  // namespace
