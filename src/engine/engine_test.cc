@@ -203,9 +203,9 @@ TEST(Engine, TextWithoutTimestampsIsCutAtSentences) {
       EXPECT_EQ(segment.words.front().start_s, segment.start_s);
       EXPECT_EQ(segment.words.back().end_s, segment.end_s);
     }
-    // The alignment gives the times, so they are neither the window's ends nor all alike.
-    EXPECT_GT(result->segments[0].start_s, 0);
-    EXPECT_GT(result->segments[2].start_s, 1.2);
+    // The alignment gives the times: 11 rows over 2.4 s, of which the last sentence comes near the end.
+    EXPECT_LT(result->segments[0].end_s, 1.6);
+    EXPECT_GT(result->segments[2].start_s, 1.6);
   }
 }
 
@@ -228,7 +228,7 @@ TEST(Engine, TextMayStayWhole) {
 }
 
 TEST(Engine, SuppressedTextIsNotCut) {
-  Fixture f([](int, int) { return Script{.tokens = {20, 21, 5}, .no_speech_prob = 0.9f, .certainty = 7}; });
+  Fixture f([](int, int) { return Script{.tokens = {20, 21, 5}, .no_speech_prob = 0.9f, .certainty = 3}; });
   auto r = request(1);
   r.options.segmentation = whisper::Segmentation::kSentences;
   const auto result = f.run(r);

@@ -216,7 +216,7 @@ TEST_F(SpeechStreamWithVad, AnyBlocksGiveTheSame) {
 
 TEST_F(SpeechStreamWithVad, UnclearSpeechHasALowPeak) {
   Samples faint = tone(2);
-  for (std::int16_t& sample : faint) sample = static_cast<std::int16_t>(sample / 72);
+  for (std::int16_t& sample : faint) sample = static_cast<std::int16_t>(sample / 78);
   Samples samples;
   add_silence(samples, 1);
   add(samples, faint);
