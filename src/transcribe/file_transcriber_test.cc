@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <future>
+#include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -266,6 +269,17 @@ TEST_F(FileTranscriberTest, AFullEngineIsWaitedFor) {
   const auto narrow = load(english_folder(), vad_file_, 1);  // four windows wait at most
   ASSERT_TRUE(narrow);
   const FileOptions options = {.vad = false, .segmentation = whisper::Segmentation::kWhole};
+  // Holds up the engine until it has refused a window of the file.
+  engine::Request first;
+  first.audio = std::make_shared<audio::LogMel>(
+      audio::LogMel{.num_mels = 80, .num_frames = 10, .values = std::vector<float>(800, -5.0f)});
+  const auto wait_until_full = [&narrow](const Result<engine::WindowResult>&) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (narrow->engine().statistics().overloaded == 0 && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  };
+  ASSERT_TRUE(narrow->engine().submit(first, wait_until_full));
   const auto waited = transcribe(file, options, *narrow);
   const auto expected = transcribe(file, options);
   ASSERT_TRUE(waited && expected);
