@@ -97,6 +97,18 @@ float* BackendRunner::alignment_queries(int slot, int head) const {
   return alignment_queries_->as<float>() + index * dims().max_text_positions * kHeadSize;
 }
 
+void BackendRunner::add_product(const compute::PackedLinear& weights, const float* input, float* rows,
+                                std::int64_t num_rows) {
+  const std::int64_t d = dims().d_model;
+  compute::LinearArgs args;
+  args.input = {input, num_rows, d, d};
+  args.weights = &weights;
+  args.residual = rows;
+  args.residual_stride = d;
+  args.output = {rows, StorageType::kFloat32, d};
+  backend_->linear(args);
+}
+
 // ---- encoder
 
 Status BackendRunner::encode(std::span<const EncodeWindow> windows) {
@@ -193,13 +205,7 @@ void BackendRunner::encode_layers(std::int64_t total_frames) {
     attention.reduced_precision = storage_ != StorageType::kFloat32;
     backend_->encoder_attention(attention);
 
-    compute::LinearArgs output;
-    output.input = {mixed, total_frames, d, d};
-    output.weights = layer.self_attention_output.get();
-    output.residual = rows;
-    output.residual_stride = d;
-    output.output = {rows, StorageType::kFloat32, d};
-    backend_->linear(output);
+    add_product(*layer.self_attention_output, mixed, rows, total_frames);
 
     backend_->mlp({rows, total_frames, layer.mlp_norm, layer.mlp_up.get(), layer.mlp_down.get()});
   }
@@ -310,14 +316,7 @@ void BackendRunner::self_attention(const PackedModel::DecoderLayer& layer, int l
   attend.sequences = attention_;
   attend.output = mixed_->as<float>();
   backend_->cached_attention(attend);
-
-  compute::LinearArgs output;
-  output.input = {mixed_->as<float>(), num_rows, d, d};
-  output.weights = layer.self_attention_output.get();
-  output.residual = rows;
-  output.residual_stride = d;
-  output.output = {rows, StorageType::kFloat32, d};
-  backend_->linear(output);
+  add_product(*layer.self_attention_output, mixed_->as<float>(), rows, num_rows);
 }
 
 void BackendRunner::cross_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows) {
@@ -361,14 +360,7 @@ void BackendRunner::cross_attention(const PackedModel::DecoderLayer& layer, int 
   attend.sequences = attention_;
   attend.output = mixed_->as<float>();
   backend_->cached_attention(attend);
-
-  compute::LinearArgs output;
-  output.input = {mixed_->as<float>(), num_rows, d, d};
-  output.weights = layer.cross_output.get();
-  output.residual = rows;
-  output.residual_stride = d;
-  output.output = {rows, StorageType::kFloat32, d};
-  backend_->linear(output);
+  add_product(*layer.cross_output, mixed_->as<float>(), rows, num_rows);
 }
 
 void BackendRunner::compute_logits(std::span<const StepRow> rows) {

@@ -52,6 +52,8 @@ class BackendRunner final : public Runner {
       : backend_(std::move(backend)), limits_(limits) {}
 
   Status plan_memory();
+  /// rows += input W^T + b, all [num_rows, d_model].
+  void add_product(const compute::PackedLinear& weights, const float* input, float* rows, std::int64_t num_rows);
   void embed_windows(std::span<const EncodeWindow> windows);
   void encode_layers(std::int64_t total_frames);
   Status check_step(std::span<const StepRow> rows);
