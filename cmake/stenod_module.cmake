@@ -8,14 +8,14 @@ include(GoogleTest)
 #     PRIVATE_LIBS PkgConfig::X …  # third-party libraries that stay inside the module
 #     PUBLIC_LIBS …                # third-party libraries that its headers show (rare)
 #     TESTS decoder_test.cc …      # one test program, audio_test
-#     TEST_ISAS avx2 …             # instruction sets that the tests run once each for, besides the machine's best
+#     ISA_TESTS BackendRunner* …   # tests that also run held to each older instruction set, besides the machine's best
 #     TEST_DEPS …                  # further modules that only the tests use
 #     BENCHES log_mel_bench.cc …   # one Google Benchmark program, audio_bench
 #     FUZZERS wav_fuzz.cc …)       # one program each, named after the file
 #
 # The library is the target `stenod_audio`; its headers are included as "audio/decoder.h".
 function(stenod_module)
-  cmake_parse_arguments(M "" "NAME" "HEADERS;SOURCES;DEPS;PRIVATE_LIBS;PUBLIC_LIBS;TESTS;TEST_ISAS;TEST_DEPS;BENCHES;FUZZERS" ${ARGN})
+  cmake_parse_arguments(M "" "NAME" "HEADERS;SOURCES;DEPS;PRIVATE_LIBS;PUBLIC_LIBS;TESTS;ISA_TESTS;TEST_DEPS;BENCHES;FUZZERS" ${ARGN})
   if(M_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "stenod_module(${M_NAME}): unknown arguments ${M_UNPARSED_ARGUMENTS}")
   endif()
@@ -49,10 +49,13 @@ function(stenod_module)
     target_compile_definitions(${test} PRIVATE STENOD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     gtest_discover_tests(${test} TEST_PREFIX "${M_NAME}." DISCOVERY_TIMEOUT 60
                          PROPERTIES LABELS unit TIMEOUT 600)
-    foreach(isa ${M_TEST_ISAS})
-      gtest_discover_tests(${test} TEST_PREFIX "${M_NAME}[${isa}]." TEST_LIST ${test}_${isa} DISCOVERY_TIMEOUT 60
-                           PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT STENOD_MAX_ISA=${isa})
-    endforeach()
+    if(M_ISA_TESTS)
+      list(JOIN M_ISA_TESTS ":" filter)
+      foreach(isa avx2 avx512 avx512_vnni)
+        gtest_discover_tests(${test} TEST_PREFIX "${M_NAME}[${isa}]." TEST_LIST ${test}_${isa} TEST_FILTER "${filter}"
+                             DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT STENOD_MAX_ISA=${isa})
+      endforeach()
+    endif()
   endif()
 
   if(M_BENCHES AND NOT STENOD_FUZZ)

@@ -110,9 +110,11 @@ struct AppendArgs {
 
 /// Operations on one device. They run in the order in which they are called; what they write can be read by the next
 /// operation at once, and by the host after synchronize(). On the CPU every call returns when it is done; a device
-/// with its own queue only enqueues. Pointers in arguments are device memory from allocate() unless said otherwise.
+/// with its own queue only enqueues. Pointers in arguments are memory from allocate() or allocate_shared() unless said
+/// otherwise.
 ///
-/// Preconditions (sizes, strides) are the caller's duty; operations can't fail on valid arguments. Results of a row do
+/// Preconditions (sizes, strides) are the caller's duty. Should an operation fail all the same (a library's or a driver's
+/// fault), synchronize() says so. Results of a row do
 /// not depend, in any bit, on the number of rows or on the other rows. One thread at a time.
 class Backend {
  public:
@@ -135,9 +137,12 @@ class Backend {
     void* data_;
   };
   virtual Result<std::unique_ptr<Buffer>> allocate(std::size_t bytes) = 0;
+  /// The same for what the host reads in place after synchronize(): pinned memory where a device has its own.
+  virtual Result<std::unique_ptr<Buffer>> allocate_shared(std::size_t bytes) = 0;
   virtual void upload(void* device, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* device, std::size_t bytes) = 0;
-  virtual void synchronize() = 0;
+  /// Waits for all operations. kInternal when one has failed since the last call; what they wrote is then of no use.
+  virtual Status synchronize() = 0;
 
   /// Converts and packs a weight matrix.
   /// Errors: kNotSupported (type on this machine), kOutOfMemory, kInvalidArgument (a value that is not finite).

@@ -17,10 +17,9 @@ std::uint64_t next_task(std::uint64_t state) { return state & kTaskMask; }
 std::uint64_t task_count(std::uint64_t state) { return (state >> kTaskBits) & kTaskMask; }
 bool has_task(std::uint64_t state) { return next_task(state) < task_count(state); }
 
-/// oneDNN is called inside tasks and must not start OpenMP threads of its own. The setting is per thread.
-void keep_openmp_single_threaded() { omp_set_num_threads(1); }
-
 }  // namespace
+
+void keep_openmp_single_threaded() { omp_set_num_threads(1); }
 
 ThreadTeam::ThreadTeam(int num_threads) {
   assert(num_threads >= 1);

@@ -7,6 +7,9 @@
 
 namespace stenod::compute {
 
+/// oneDNN is only called by our own threads, and must not start OpenMP's. A setting of the calling thread.
+void keep_openmp_single_threaded();
+
 /// A fixed team of threads that runs many short parallel loops, one after another.
 ///
 /// The calling thread works along as thread 0. A decoder step is some fifty loops of a few microseconds each, so

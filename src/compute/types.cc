@@ -7,9 +7,9 @@ namespace stenod::compute {
 std::string_view compute_type_name(ComputeType type) {
   switch (type) {
     case ComputeType::kFloat32:
-      return "float32";
+      return "f32";
     case ComputeType::kBFloat16:
-      return "bfloat16";
+      return "bf16";
     case ComputeType::kInt8:
       return "int8";
   }

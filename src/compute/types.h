@@ -13,7 +13,7 @@ enum class ComputeType {
   kInt8,      ///< weights per output channel, inputs per row quantised to 8 bits (7 without VNNI), exact int32 sums
 };
 
-std::string_view compute_type_name(ComputeType type);  ///< "float32", "bfloat16", "int8"
+std::string_view compute_type_name(ComputeType type);  ///< as --compute-type takes it: "f32", "bf16", "int8"
 
 /// How an operation stores what later operations read again and again (keys and values).
 enum class StorageType { kFloat32, kFloat16 };

@@ -108,8 +108,8 @@ TEST_F(TypesTest, BFloat16IsTheUpperHalfOfAFloatRoundedToEven) {
 }
 
 TEST(ComputeTypeTest, HasNames) {
-  EXPECT_EQ(compute_type_name(ComputeType::kFloat32), "float32");
-  EXPECT_EQ(compute_type_name(ComputeType::kBFloat16), "bfloat16");
+  EXPECT_EQ(compute_type_name(ComputeType::kFloat32), "f32");
+  EXPECT_EQ(compute_type_name(ComputeType::kBFloat16), "bf16");
   EXPECT_EQ(compute_type_name(ComputeType::kInt8), "int8");
 }
 

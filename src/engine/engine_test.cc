@@ -357,6 +357,26 @@ TEST(Engine, RequestsThatTheModelCannotTakeAreRefused) {
   expect_refused(r, "max_initial_timestamp_s");
 }
 
+TEST(Engine, ATextFunctionThatThrowsCostsOneRequest) {
+  auto text = fake_text();
+  text.detokenise = [whole = text.detokenise](std::span<const int> tokens) {
+    if (tokens.size() == 2 && tokens[0] == 14) throw std::runtime_error("no such letter");
+    return whole(tokens);
+  };
+  auto log = std::make_shared<FakeRunnerLog>();
+  auto engine = Engine::create(std::make_unique<FakeRunner>(whisper::RunnerLimits{}, speech, log), fake_tokens(), text);
+  ASSERT_TRUE(engine);
+  Fixture f;
+  f.engine = *std::move(engine);
+  const auto expected = f.run(request(5));
+  ASSERT_TRUE(expected);
+  const auto failed = f.run(request(4));
+  EXPECT_EQ(code_of(failed), ErrorCode::kInternal);
+  const auto after = f.run(request(5));
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->segments.size(), expected->segments.size());
+}
+
 TEST(Engine, EnginesThatCannotWorkAreNotCreated) {
   const auto create = [](whisper::RunnerLimits limits, whisper::SpecialTokens tokens, TextFunctions text,
                          EngineOptions options) {

@@ -21,6 +21,18 @@ Error invalid(std::string message, std::string param) {
   return {ErrorCode::kInvalidArgument, std::move(message), std::move(param)};
 }
 
+/// conclude() for the loop's thread, where nobody else catches what standard containers or a text function throw.
+Result<std::optional<WindowResult>> conclude_safely(const WindowTask& task, const Model& model, whisper::Runner& runner,
+                                                    const whisper::DecodedWindow& decoded) {
+  try {
+    return conclude(task, model, runner, decoded);
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kOutOfMemory, "no memory for a window's text"};
+  } catch (const std::exception& exception) {
+    return Error{ErrorCode::kInternal, fmt::format("a window's text could not be made: {}", exception.what())};
+  }
+}
+
 }  // namespace
 
 Loop::Loop(std::unique_ptr<whisper::Runner> runner, Model model, EngineOptions options)
@@ -333,7 +345,7 @@ void Loop::conclude_finished() {
     if (!task->decoder->finished()) continue;
     const auto decoded = task->decoder->take();
     task->timings.decoded_s += seconds_between(task->encoded, Clock::now());
-    auto result = conclude(*task, model_, *runner_, decoded, alignment_);
+    auto result = conclude_safely(*task, model_, *runner_, decoded);
     if (!result) {
       answer(std::move(task), std::move(result).error());
     } else if (*result) {

@@ -81,7 +81,6 @@ class Loop {
   std::vector<whisper::EncodeWindow> windows_;
   std::vector<TaskPtr> group_;
   std::vector<whisper::StepRow> rows_;
-  std::vector<float> alignment_;
 
   std::mutex join_mutex_;
   std::thread thread_;  // last: everything else is there when it starts

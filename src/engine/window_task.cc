@@ -13,16 +13,17 @@ namespace {
 // Splits each segment into words, gives them their times, and settles the segments' times with them.
 Status add_words(const WindowTask& task, const Model& model, whisper::Runner& runner,
                  const whisper::DecodedWindow& decoded, std::span<const whisper::SegmentSpan> spans,
-                 std::vector<float>& alignment, std::vector<Segment>& segments) {
+                 std::vector<Segment>& segments) {
+  whisper::RowAligner aligner(decoded.num_rows, task.real_frames, decoded.prompt_length - 1);
   const int num_heads = runner.num_alignment_heads();
-  if (num_heads == 0) return Error{ErrorCode::kNotSupported, "the model names no alignment heads: no word times"};
-  const std::size_t size = static_cast<std::size_t>(num_heads) * decoded.num_rows * task.real_frames;
-  if (alignment.size() < size) alignment.resize(size);
-  const auto weights = std::span(alignment).first(size);
-  STENOD_RETURN_IF_ERROR(
-      runner.alignment_weights(task.slot.index, 0, decoded.num_rows, task.real_frames, weights));
-  const auto row_frames =
-      whisper::align_rows(weights, num_heads, decoded.num_rows, task.real_frames, decoded.prompt_length - 1);
+  for (int head = 0; head < num_heads; head += whisper::kMaxAlignmentHeads) {
+    STENOD_ASSIGN_OR_RETURN(const auto weights,
+                            runner.alignment_weights(task.slot.index, head,
+                                                     std::min(num_heads - head, whisper::kMaxAlignmentHeads),
+                                                     decoded.num_rows, task.real_frames));
+    aligner.add_heads(weights);
+  }
+  const std::vector<int> row_frames = aligner.align();
 
   std::vector<whisper::WordSpan> words;
   std::vector<text::WordTokens> texts;
@@ -101,7 +102,7 @@ std::optional<Error> reason_to_end(const WindowTask& task, Clock::time_point now
 }
 
 Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model& model, whisper::Runner& runner,
-                                             const whisper::DecodedWindow& decoded, std::vector<float>& alignment) {
+                                             const whisper::DecodedWindow& decoded) {
   const auto& options = task.request.options;
   WindowResult result;
   const auto spans = whisper::split_segments(model.tokens, decoded.tokens, task.real_frames);
@@ -127,12 +128,13 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
   result.window_frames = task.num_frames;
   result.timings = task.timings;
 
+  const double seconds = task.real_frames * whisper::kSecondsPerEncoderFrame;
   const bool blank = text.find_first_not_of(" \n") == std::string::npos;
   const auto assessment = whisper::assess({.avg_logprob = decoded.avg_logprob,
                                            .no_speech_prob = decoded.no_speech_prob,
                                            .compression_ratio = result.compression_ratio,
                                            .num_text_tokens = blank ? 0 : num_text_tokens,
-                                           .seconds = task.real_frames * whisper::kSecondsPerEncoderFrame,
+                                           .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
                                            .finish = decoded.finish},
                                           options.thresholds, !task.is_last_attempt());
   switch (assessment.verdict) {
@@ -149,7 +151,7 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
   }
   const bool sentences = options.segmentation == whisper::Segmentation::kSentences && runner.num_alignment_heads() > 0;
   if ((options.word_times || sentences) && !result.segments.empty()) {
-    STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, alignment, result.segments));
+    STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, result.segments));
     if (sentences && !result.segments.front().words.empty()) cut_into_sentences(result.segments);
     if (!options.word_times) {
       for (Segment& segment : result.segments) segment.words.clear();

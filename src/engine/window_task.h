@@ -54,8 +54,8 @@ struct WindowTask {
 std::optional<Error> reason_to_end(const WindowTask& task, Clock::time_point now);
 
 /// The result of a task whose decoder has finished, or nothing when it is to be repeated. `decoded` is what its
-/// decoder gave. Reads the alignment from the runner; `alignment` is scratch memory.
+/// decoder gave. Reads the alignment from the runner.
 Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model& model, whisper::Runner& runner,
-                                             const whisper::DecodedWindow& decoded, std::vector<float>& alignment);
+                                             const whisper::DecodedWindow& decoded);
 
 }  // namespace stenod::engine

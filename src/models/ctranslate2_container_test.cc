@@ -172,7 +172,7 @@ TEST(Ct2Container, NamesAreUnique) {
   twice.begin_aliases(0);
   expect_error(std::move(twice).finish().bytes, ErrorCode::kModelDuplicateVariable, "a second variable named a");
 
-  for (const auto& names : {std::pair("a", "a"), std::pair("b", "b")}) {
+  for (const auto& names : {std::pair("a", "b"), std::pair("b", "b")}) {
     Ct2Writer writer;
     writer.begin_variables(1);
     writer.variable("a", {}, kInt8, std::vector<std::byte>(1));

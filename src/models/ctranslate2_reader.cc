@@ -208,18 +208,17 @@ class Reader {
     return view;
   }
 
-  /// A tensor that is never quantised. Rank 1 (biases, norms, scales) must be finite too.
+  /// A tensor that is never quantised: biases, norms, scales, positions. All its values must be finite; those of weights
+  /// are checked where they are packed.
   Result<TensorView> floats(const std::string& name, std::initializer_list<std::int64_t> shape) {
     STENOD_ASSIGN_OR_RETURN(TensorView view, float_or_int8(name, shape));
     if (view.type == DataType::kInt8) {
       return error_at(ErrorCode::kModelBadType, *container_.find(name),
                       fmt::format("{} is int8, expected float32, float16 or bfloat16", name));
     }
-    if (shape.size() == 1) {
-      if (const auto index = first_non_finite(view)) {
-        return error_at(ErrorCode::kModelBadValue, *container_.find(name),
-                        fmt::format("value {} of {} is infinite or not a number", *index, name));
-      }
+    if (const auto index = first_non_finite(view)) {
+      return error_at(ErrorCode::kModelBadValue, *container_.find(name),
+                      fmt::format("value {} of {} is infinite or not a number", *index, name));
     }
     return view;
   }

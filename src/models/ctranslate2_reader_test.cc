@@ -245,16 +245,21 @@ TEST(Ctranslate2Reader, EveryTypeIsChecked) {
   expect_error(half_scale, ErrorCode::kModelBadType, "encoder/conv1/weight_scale is float16, expected float32");
 }
 
-TEST(Ctranslate2Reader, EverySmallVectorMustBeFinite) {
+TEST(Ctranslate2Reader, EveryVectorAndPositionMustBeFinite) {
   const Pieces good(tiny_model(DataType::kInt8));
+  int num_positions = 0;
   for (const auto& [name, variable] : good.variables) {
-    if (variable.shape.size() != 1) continue;
+    const bool position = name.find("position_encodings") != std::string::npos;
+    num_positions += position ? 1 : 0;
+    if (variable.shape.size() != 1 && !position) continue;
+    const std::uint32_t last = variable.shape.size() == 1 ? variable.shape[0] - 1 : variable.shape[0] * variable.shape[1] - 1;
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
       Pieces pieces = good;
-      pieces.at(name).set(variable.shape[0] - 1, bad);
+      pieces.at(name).set(last, bad);
       expect_error(pieces, ErrorCode::kModelBadValue, name);
     }
   }
+  EXPECT_EQ(num_positions, 2);
   Pieces half(tiny_model(DataType::kFloat16));
   half.at("encoder/conv1/bias").set<std::uint16_t>(7, 0x7c00);
   expect_error(half, ErrorCode::kModelBadValue, "value 7 of encoder/conv1/bias is infinite or not a number");

@@ -123,9 +123,9 @@ class Puller {
     std::error_code error;
     const auto space = fs::space(incoming_, error);
     std::uint64_t there = 0;
-    for (const auto& file : fs::directory_iterator(incoming_, error)) {
+    for (fs::directory_iterator file(incoming_, error), end; !error && file != end; file.increment(error)) {
       std::error_code size_error;
-      const auto size = file.file_size(size_error);
+      const auto size = file->file_size(size_error);
       if (!size_error) there += size;
     }
     const std::uint64_t missing = bytes > there ? bytes - there : 0;
@@ -211,9 +211,9 @@ class Puller {
   Status install() const {
     std::error_code error;
     std::vector<fs::path> extra;
-    for (const auto& found : fs::directory_iterator(incoming_, error)) {
-      const auto is_found = [&](const CatalogueFile& file) { return found.path().filename() == file.name; };
-      if (std::none_of(entry_.files.begin(), entry_.files.end(), is_found)) extra.push_back(found.path());
+    for (fs::directory_iterator found(incoming_, error), end; !error && found != end; found.increment(error)) {
+      const auto is_found = [&](const CatalogueFile& file) { return found->path().filename() == file.name; };
+      if (std::none_of(entry_.files.begin(), entry_.files.end(), is_found)) extra.push_back(found->path());
     }
     for (const auto& path : extra) fs::remove_all(path, error);
     const fs::path old = incoming_.string() + ".old";

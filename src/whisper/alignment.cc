@@ -128,22 +128,25 @@ double duration(const WordSpan& word) { return word.end_s - word.start_s; }
 
 }  // namespace
 
-std::vector<int> align_rows(std::span<float> weights, int num_heads, int num_rows, int num_frames, int first_row) {
-  const std::size_t head_size = static_cast<std::size_t>(num_rows) * num_frames;
-  const int num_aligned = num_rows - first_row;
-  std::vector<float> scores(static_cast<std::size_t>(num_aligned) * num_frames, 0.0f);
-  std::vector<float> padded(static_cast<std::size_t>(num_frames) + 2 * kMedianRadius);
-  for (int h = 0; h < num_heads; ++h) {
-    float* head = weights.data() + h * head_size;
-    standardise_over_rows(head, num_rows, num_frames);
-    for (int r = first_row; r < num_rows; ++r) {
-      add_median(head + static_cast<std::size_t>(r) * num_frames, num_frames, padded.data(),
-                 scores.data() + static_cast<std::size_t>(r - first_row) * num_frames);
+RowAligner::RowAligner(int num_rows, int num_frames, int first_row)
+    : num_rows_(num_rows),
+      num_frames_(num_frames),
+      first_row_(first_row),
+      scores_(static_cast<std::size_t>(num_rows - first_row) * num_frames, 0.0f),
+      padded_(static_cast<std::size_t>(num_frames) + 2 * kMedianRadius) {}
+
+void RowAligner::add_heads(std::span<float> weights) {
+  const std::size_t head_size = static_cast<std::size_t>(num_rows_) * num_frames_;
+  for (; weights.size() >= head_size; weights = weights.subspan(head_size)) {
+    standardise_over_rows(weights.data(), num_rows_, num_frames_);
+    for (int r = first_row_; r < num_rows_; ++r) {
+      add_median(weights.data() + static_cast<std::size_t>(r) * num_frames_, num_frames_, padded_.data(),
+                 scores_.data() + static_cast<std::size_t>(r - first_row_) * num_frames_);
     }
   }
-  for (float& score : scores) score /= static_cast<float>(num_heads);
-  return warp(scores, num_aligned, num_frames);
 }
+
+std::vector<int> RowAligner::align() const { return warp(scores_, num_rows_ - first_row_, num_frames_); }
 
 void set_word_times(std::span<const int> row_frames, std::span<const float> logprobs, std::span<WordSpan> words) {
   for (WordSpan& word : words) {

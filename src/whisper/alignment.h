@@ -6,15 +6,26 @@
 
 namespace stenod::whisper {
 
-/// The frame at which each row's token begins, from the attention of the alignment heads: z-score over rows, median
-/// over 7 frames, mean over heads, then the cheapest monotone path through the negated matrix (dynamic time warping).
-/// As openai-whisper's timing.py, https://github.com/openai/whisper/blob/main/whisper/timing.py
+/// Finds the frame at which each row's token begins, from the attention of the alignment heads: z-score over rows,
+/// median over 7 frames, mean over heads, then the cheapest monotone path through the negated matrix (dynamic time
+/// warping). As openai-whisper's timing.py, https://github.com/openai/whisper/blob/main/whisper/timing.py
 ///
-/// `weights`: [num_heads, num_rows, num_frames], soft-maxed over the frames of real audio. Used as scratch.
-/// `first_row`: the row from which the first token was chosen; the rows before it only take part in the z-score.
-/// Gives [num_rows - first_row + 1] frames, never falling, the last of which is num_frames.
-/// Takes time and memory in proportion to num_heads * num_rows * num_frames. Deterministic.
-std::vector<int> align_rows(std::span<float> weights, int num_heads, int num_rows, int num_frames, int first_row);
+/// Takes time in proportion to heads * rows * frames and memory in proportion to rows * frames. Deterministic.
+class RowAligner {
+ public:
+  /// `first_row`: the row from which the first token was chosen; the rows before it only take part in the z-score.
+  RowAligner(int num_rows, int num_frames, int first_row);
+
+  /// `weights`: [any number of heads, num_rows, num_frames], soft-maxed over the frames of real audio. Used as scratch.
+  void add_heads(std::span<float> weights);
+  /// [num_rows - first_row + 1] frames, never falling, the last of which is num_frames.
+  std::vector<int> align() const;
+
+ private:
+  int num_rows_, num_frames_, first_row_;
+  std::vector<float> scores_;  ///< [num_rows - first_row, num_frames], summed over heads; only the order of paths counts
+  std::vector<float> padded_;
+};
 
 /// A word of a segment.
 struct WordSpan {
@@ -26,7 +37,7 @@ struct WordSpan {
   float probability;  ///< mean of its tokens' probabilities
 };
 
-/// Times and probabilities of words that know their tokens. `row_frames` as align_rows() gives it (entry i belongs to
+/// Times and probabilities of words that know their tokens. `row_frames` as RowAligner gives them (entry i belongs to
 /// decoded token i); `logprobs`: of the decoded tokens.
 void set_word_times(std::span<const int> row_frames, std::span<const float> logprobs, std::span<WordSpan> words);
 

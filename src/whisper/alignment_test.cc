@@ -103,6 +103,16 @@ std::vector<float> random_weights(int heads, int rows, int frames, int seed) {
   return weights;
 }
 
+std::vector<int> align_rows(std::span<float> weights, int num_heads, int num_rows, int num_frames, int first_row) {
+  RowAligner aligner(num_rows, num_frames, first_row);
+  // The first head for itself: how they are handed over makes no difference.
+  const auto head_size = static_cast<std::size_t>(num_rows) * static_cast<std::size_t>(num_frames);
+  EXPECT_EQ(weights.size(), static_cast<std::size_t>(num_heads) * head_size);
+  aligner.add_heads(weights.first(head_size));
+  aligner.add_heads(weights.subspan(head_size));
+  return aligner.align();
+}
+
 TEST(Alignment, AgreesWithThePublishedAlgorithm) {
   struct Shape {
     int heads, rows, frames, first_row;

@@ -45,10 +45,6 @@ Status BackendRunner::plan_memory() {
   // Two convolution inputs a frame, and a row of zeros at both ends of every window.
   const std::size_t padded_frames = 2 * frames + 2 * slots;
 
-  const auto allocate = [this](Buffer& buffer, std::size_t bytes) -> Status {
-    STENOD_ASSIGN_OR_RETURN(buffer, backend_->allocate(bytes));
-    return {};
-  };
   const std::pair<Buffer&, std::size_t> plan[] = {
       {cross_cache_, slots * layers * 2 * d * static_cast<std::size_t>(dims.max_encoder_frames) * stored},
       {self_cache_, slots * layers * 2 * d * positions * stored},
@@ -63,9 +59,16 @@ Status BackendRunner::plan_memory() {
       {mixed_, rows * d * sizeof(float)},
       {query_, rows * d * sizeof(float)},
       {selected_, rows * d * sizeof(float)},
-      {logits_, rows * static_cast<std::size_t>(dims.vocab_size) * sizeof(float)},
   };
-  for (const auto& [buffer, bytes] : plan) STENOD_RETURN_IF_ERROR(allocate(buffer, bytes));
+  for (const auto& [buffer, bytes] : plan) {
+    STENOD_ASSIGN_OR_RETURN(buffer, backend_->allocate(bytes));
+  }
+  STENOD_ASSIGN_OR_RETURN(logits_,
+                          backend_->allocate_shared(rows * static_cast<std::size_t>(dims.vocab_size) * sizeof(float)));
+  const std::size_t weights_of_a_head = positions * static_cast<std::size_t>(dims.max_encoder_frames) * sizeof(float);
+  STENOD_ASSIGN_OR_RETURN(alignment_weights_, backend_->allocate_shared(
+                                                  std::min<std::size_t>(alignment_heads, kMaxAlignmentHeads) *
+                                                  weights_of_a_head));
 
   slot_frames_.assign(slots, 0);
   slot_positions_.assign(slots, 0);
@@ -77,6 +80,7 @@ Status BackendRunner::plan_memory() {
   attention_.reserve(rows);
   appends_.reserve(std::max<std::size_t>(2, alignment_heads) * rows);
   logits_index_.reserve(rows);
+  weight_heads_.reserve(kMaxAlignmentHeads);
   return {};
 }
 
@@ -148,7 +152,7 @@ Status BackendRunner::encode(std::span<const EncodeWindow> windows) {
     slot_positions_[static_cast<std::size_t>(slot)] = 0;
   }
   encoded_frames_ = total_frames;
-  return {};
+  return backend_->synchronize();
 }
 
 void BackendRunner::embed_windows(std::span<const EncodeWindow> windows) {
@@ -214,7 +218,6 @@ void BackendRunner::encode_layers(std::int64_t total_frames) {
 
 std::vector<float> BackendRunner::encoder_output() const {
   std::vector<float> host(static_cast<std::size_t>(encoded_frames_ * dims().d_model));
-  backend_->synchronize();
   backend_->download(host.data(), encoder_mixed_->data(), host.size() * sizeof(float));
   return host;
 }
@@ -277,7 +280,7 @@ Status BackendRunner::step(std::span<const StepRow> rows) {
     slot_positions_[static_cast<std::size_t>(sequence.slot)] = sequence.first_position + sequence.num_rows;
   }
   compute_logits(rows);
-  return {};
+  return backend_->synchronize();
 }
 
 void BackendRunner::self_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows) {
@@ -383,7 +386,6 @@ void BackendRunner::compute_logits(std::span<const StepRow> rows) {
   project.weights = model_.token_logits.get();
   project.output = {logits_->data(), StorageType::kFloat32, dims().vocab_size};
   backend_->linear(project);
-  backend_->synchronize();
 }
 
 std::span<float> BackendRunner::logits(int row_index) {
@@ -392,32 +394,31 @@ std::span<float> BackendRunner::logits(int row_index) {
   return {logits_->as<float>() + static_cast<std::size_t>(index) * vocabulary, vocabulary};
 }
 
-Status BackendRunner::alignment_weights(int slot, int first_position, int num_positions, int num_frames,
-                                        std::span<float> out) {
-  const int num_heads = num_alignment_heads();
-  if (slot < 0 || slot >= limits_.num_slots || first_position < 0 || num_positions < 0 ||
-      first_position + num_positions > slot_positions_[static_cast<std::size_t>(slot)] || num_frames < 1 ||
-      num_frames > slot_frames_[static_cast<std::size_t>(slot)] ||
-      out.size() != static_cast<std::size_t>(num_heads) * static_cast<std::size_t>(num_positions) *
-                        static_cast<std::size_t>(num_frames)) {
-    return invalid(fmt::format("no alignment of slot {}, positions {} + {}, {} frames", slot, first_position,
-                               num_positions, num_frames));
+Result<std::span<float>> BackendRunner::alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+                                                          int num_frames) {
+  if (slot < 0 || slot >= limits_.num_slots || first_head < 0 || num_heads < 1 || num_heads > kMaxAlignmentHeads ||
+      first_head + num_heads > num_alignment_heads() || num_positions < 1 ||
+      num_positions > slot_positions_[static_cast<std::size_t>(slot)] || num_frames < 1 ||
+      num_frames > slot_frames_[static_cast<std::size_t>(slot)]) {
+    return invalid(fmt::format("no alignment of slot {}, heads {} + {}, {} positions, {} frames", slot, first_head,
+                               num_heads, num_positions, num_frames));
   }
-  std::vector<compute::AttentionWeightsArgs> heads;
-  for (int h = 0; h < num_heads; ++h) {
+  const std::size_t head_size = static_cast<std::size_t>(num_positions) * static_cast<std::size_t>(num_frames);
+  float* to = alignment_weights_->as<float>();
+  weight_heads_.clear();
+  for (int h = first_head; h < first_head + num_heads; ++h, to += head_size) {
     const auto [layer, head] = model_.weights.generation.alignment_heads[static_cast<std::size_t>(h)];
     const std::int64_t head_offset =
         static_cast<std::int64_t>(head) * dims().max_encoder_frames * kHeadSize * storage_bytes(storage_);
-    heads.push_back({{alignment_queries(slot, h) + static_cast<std::int64_t>(first_position) * kHeadSize, num_positions,
-                      kHeadSize, kHeadSize},
-                     cross_cache(slot, layer, 0) + head_offset,
-                     storage_,
-                     num_frames,
-                     out.data() + static_cast<std::int64_t>(h) * num_positions * num_frames});
+    weight_heads_.push_back({{alignment_queries(slot, h), num_positions, kHeadSize, kHeadSize},
+                             cross_cache(slot, layer, 0) + head_offset,
+                             storage_,
+                             num_frames,
+                             to});
   }
-  backend_->attention_weights(heads);
-  backend_->synchronize();
-  return {};
+  backend_->attention_weights(weight_heads_);
+  STENOD_RETURN_IF_ERROR(backend_->synchronize());
+  return std::span(alignment_weights_->as<float>(), static_cast<std::size_t>(num_heads) * head_size);
 }
 
 }  // namespace stenod::whisper

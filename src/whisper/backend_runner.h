@@ -28,8 +28,8 @@ class BackendRunner final : public Runner {
   Status encode(std::span<const EncodeWindow> windows) override;
   Status step(std::span<const StepRow> rows) override;
   std::span<float> logits(int row_index) override;
-  Status alignment_weights(int slot, int first_position, int num_positions, int num_frames,
-                           std::span<float> out) override;
+  Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+                                             int num_frames) override;
 
   /// The last group's encoder output, [frames, d_model] of its windows one after another, copied to the host. For
   /// comparisons with other implementations.
@@ -83,12 +83,14 @@ class BackendRunner final : public Runner {
   std::int64_t encoded_frames_ = 0;
 
   // A decoder step's work space.
-  Buffer rows_, qkv_, mixed_, query_, selected_, logits_;
+  Buffer rows_, qkv_, mixed_, query_, selected_;
+  Buffer logits_, alignment_weights_;  ///< shared with the host
   std::vector<float> embedding_, position_;
   std::vector<float> zeros_;  ///< as long as a row of features or of activations
   std::vector<Sequence> sequences_;
   std::vector<compute::CachedAttention> attention_;
   std::vector<compute::AppendArgs> appends_;
+  std::vector<compute::AttentionWeightsArgs> weight_heads_;
   std::vector<int> logits_index_;  ///< per row of the last step; -1: not asked for
 };
 

@@ -112,15 +112,21 @@ TEST(BackendRunner, AgreesWithTheReferenceBackend) {
   }
   const int heads = cpu->num_alignment_heads();
   ASSERT_GT(heads, 0);
-  std::vector<float> expected(static_cast<std::size_t>(heads) * 4 * 20), actual(expected.size());
-  ASSERT_TRUE(reference->alignment_weights(0, 2, 4, 20, expected).ok());
-  ASSERT_TRUE(cpu->alignment_weights(0, 2, 4, 20, actual).ok());
+  const auto copied = [](BackendRunner& runner, int first_head, int count) {
+    const auto weights = runner.alignment_weights(0, first_head, count, 4, 20);
+    EXPECT_TRUE(weights) << weights.error().message;
+    return std::vector<float>(weights->begin(), weights->end());
+  };
+  const auto expected = copied(*reference, 0, heads), actual = copied(*cpu, 0, heads);
+  ASSERT_EQ(actual.size(), static_cast<std::size_t>(heads) * 4 * 20);
   EXPECT_LT(relative_rms(actual, expected), 1e-5);
   for (std::size_t row = 0; row < actual.size(); row += 20) {
     float sum = 0;
     for (std::size_t i = 0; i < 20; ++i) sum += actual[row + i];
     EXPECT_NEAR(sum, 1, 1e-5);
   }
+  const std::size_t last_head = static_cast<std::size_t>(heads - 1) * 4 * 20;
+  EXPECT_EQ(copied(*cpu, heads - 1, 1), std::vector<float>(actual.begin() + static_cast<std::ptrdiff_t>(last_head), actual.end()));
 }
 
 class BackendRunnerTypes : public testing::TestWithParam<ComputeType> {
@@ -255,8 +261,12 @@ TEST(BackendRunner, RefusesWhatWouldHarmIt) {
   EXPECT_FALSE(step({{0, 0, 1, true}, {1, 0, 1, true}, {0, 1, 1, true}}).ok()) << "not consecutive";
   EXPECT_FALSE(step(std::vector<StepRow>(5, {0, 0, 1, true})).ok()) << "too many rows";
   EXPECT_TRUE(step({{0, 0, 1, true}, {0, 1, 1, false}, {1, 0, 1, true}}).ok());
-  std::vector<float> weights(static_cast<std::size_t>(runner->num_alignment_heads()) * 3 * 8);
-  EXPECT_FALSE(runner->alignment_weights(0, 0, 3, 8, weights).ok()) << "only two positions are written";
+  const int heads = runner->num_alignment_heads();
+  EXPECT_TRUE(runner->alignment_weights(0, 0, heads, 2, kFrames).ok());
+  EXPECT_FALSE(runner->alignment_weights(0, 0, heads, 3, 8).ok()) << "only two positions are written";
+  EXPECT_FALSE(runner->alignment_weights(0, 0, heads, 2, kFrames + 1).ok());
+  EXPECT_FALSE(runner->alignment_weights(0, 1, heads, 2, 8).ok());
+  EXPECT_FALSE(runner->alignment_weights(4, 0, heads, 2, 8).ok());
   EXPECT_FALSE(BackendRunner::create(compute::make_reference_backend(), *models::read_ctranslate2(model_folder()),
                                      ComputeType::kFloat32, {4, 2, 1500})
                    .ok());

@@ -16,8 +16,10 @@ std::optional<QualityIssue> find_issue(const QualityFigures& figures, const Qual
   if (figures.finish == FinishReason::kRepetition) return QualityIssue::kRepetition;
   if (figures.compression_ratio > thresholds.compression_ratio) return QualityIssue::kCompressionRatio;
   if (guessing) return QualityIssue::kLowLogprob;
-  const double most = thresholds.tokens_per_second * figures.seconds + thresholds.extra_tokens;
-  if (figures.finish == FinishReason::kTokenLimit || figures.num_text_tokens > most) return QualityIssue::kTokenRate;
+  const float most = thresholds.token_share * static_cast<float>(figures.max_text_tokens);
+  if (figures.finish == FinishReason::kTokenLimit || static_cast<float>(figures.num_text_tokens) > most) {
+    return QualityIssue::kTokenRate;
+  }
   return std::nullopt;
 }
 

@@ -35,7 +35,7 @@ struct QualityFigures {
   float no_speech_prob = 0;
   float compression_ratio = 0;  ///< of the text as UTF-8
   int num_text_tokens = 0;
-  double seconds = 0;  ///< of real audio
+  int max_text_tokens = 0;  ///< more than anyone says in that time, in that language
   FinishReason finish = FinishReason::kEndOfText;
 };
 

@@ -26,7 +26,7 @@ QualityFigures good() {
           .no_speech_prob = 0.1f,
           .compression_ratio = 1.4f,
           .num_text_tokens = 20,
-          .seconds = 5,
+          .max_text_tokens = 76,  // 5 s of English
           .finish = FinishReason::kEndOfText};
 }
 
@@ -97,11 +97,13 @@ TEST(Quality, ImprobableTextIsRepeatedAndThenGiven) {
 
 TEST(Quality, TooMuchTextIsRepeatedAndThenGiven) {
   auto figures = good();
-  figures.num_text_tokens = 50;  // 8 a second and 10
+  figures.num_text_tokens = 50;  // two thirds
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
   figures.num_text_tokens = 51;
   expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kTokenRate);
   expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kTokenRate);
+  figures.max_text_tokens = 266;  // 5 s of Bengali
+  expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
   figures.num_text_tokens = 5;
   figures.finish = FinishReason::kTokenLimit;
   expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kTokenRate);

@@ -7,6 +7,9 @@
 
 namespace stenod::whisper {
 
+/// Heads whose attention is read at once. Models have 6 to 20 alignment heads; one that names none has hundreds.
+inline constexpr int kMaxAlignmentHeads = 16;
+
 /// What a runner was built for. Fixed for its lifetime: every buffer is planned from it once.
 struct RunnerLimits {
   int num_slots = 16;          ///< sequences whose keys and values it can hold
@@ -55,11 +58,12 @@ class Runner {
   /// them. The caller may write to them. Valid until the next call of step().
   virtual std::span<float> logits(int row_index) = 0;
 
-  /// Attention of the alignment heads over the first `num_frames` encoder frames, soft-maxed over just those, for
-  /// the tokens written at positions [first_position, first_position + num_positions) of a slot.
-  /// `out` is [num_alignment_heads, num_positions, num_frames].
-  virtual Status alignment_weights(int slot, int first_position, int num_positions, int num_frames,
-                                   std::span<float> out) = 0;
+  /// Attention of alignment heads [first_head, first_head + num_heads) over the first `num_frames` encoder frames,
+  /// soft-maxed over just those, for the tokens written at the first `num_positions` positions of a slot:
+  /// [num_heads, num_positions, num_frames]. At most kMaxAlignmentHeads at once. The caller may write to them. Valid
+  /// until the next call.
+  virtual Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+                                                     int num_frames) = 0;
 };
 
 }  // namespace stenod::whisper

@@ -9,11 +9,23 @@
 namespace stenod::whisper {
 namespace {
 
-/// Ends with a mark that ends sentences, quotation marks and brackets behind it passed over, and is no title or initial.
-bool ends_sentence(std::string_view word) {
+/// "J", "U.S", "p.m": what stands before a dot that ends no sentence, or may not.
+bool is_initials(std::string_view word) {
+  if (word.size() == 1) return word[0] >= 'A' && word[0] <= 'Z';
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    const char c = word[i];
+    const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    if (i % 2 == 0 ? !letter : c != '.') return false;
+  }
+  return word.size() % 2 == 1;
+}
+
+/// Whether `word` ends with a mark that ends sentences, quotation marks and brackets behind it passed over, and is no
+/// title or initial. `next`: the word after it.
+bool ends_sentence(std::string_view word, std::string_view next) {
   constexpr std::string_view kBehind[] = {"\"", "'", ")", "]", "”", "’", "»", "」"};
   constexpr std::string_view kMarks[] = {"?", "!", "…", "。", "？", "！", "।", "؟"};
-  constexpr std::string_view kTitles[] = {"mr", "mrs", "ms", "dr", "st", "prof", "sr", "jr", "no", "vs", "mt"};
+  constexpr std::string_view kTitles[] = {"mr", "mrs", "ms", "dr", "st", "prof", "sr", "jr", "vs", "mt"};
   const auto strip = [&word](std::string_view end) {
     if (word.size() <= end.size() || !word.ends_with(end)) return false;
     word.remove_suffix(end.size());
@@ -29,8 +41,11 @@ bool ends_sentence(std::string_view word) {
   if (const auto space = word.rfind(' '); space != word.npos) word.remove_prefix(space + 1);
   std::string lower;
   for (const char c : word) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  const bool initial = word.size() == 1 && word[0] >= 'A' && word[0] <= 'Z';
-  return !initial && std::find(std::begin(kTitles), std::end(kTitles), lower) == std::end(kTitles);
+  if (lower == "no") {  // an answer, or a number's sign
+    const auto digit = next.find_first_not_of(' ');
+    return digit == next.npos || next[digit] < '0' || next[digit] > '9';
+  }
+  return !is_initials(word) && std::find(std::begin(kTitles), std::end(kTitles), lower) == std::end(kTitles);
 }
 
 }  // namespace
@@ -82,7 +97,7 @@ std::vector<std::size_t> cut_at_sentences(std::span<const WordSpan> words) {
   };
   for (std::size_t i = 1; i < words.size(); ++i) {
     const bool pause = words[i].start_s - words[i - 1].end_s > kLongPause_s;
-    if (pause || ends_sentence(words[i - 1].text)) cut(i);
+    if (pause || ends_sentence(words[i - 1].text, words[i].text)) cut(i);
   }
   if (begin < words.size()) cut(words.size());
   return ends;

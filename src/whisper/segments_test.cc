@@ -107,6 +107,15 @@ TEST(SentenceCuts, TitlesAndInitialsDoNotEndSentences) {
   EXPECT_THAT(cuts({" Smr.", " then", " 5.", " j.", " so"}), ElementsAre(1, 3, 4, 5));
 }
 
+TEST(SentenceCuts, AbbreviationsOfSingleLettersDoNotEndSentences) {
+  EXPECT_THAT(cuts({" The", " U.S.", " Army,", " e.g.", " at", " 5", " p.m.", " sharp."}), ElementsAre(8));
+  EXPECT_THAT(cuts({" At", " stenod.org.", " Version", " 3.5.", " Then", " e..", " so"}), ElementsAre(2, 4, 6, 7));
+}
+
+TEST(SentenceCuts, NoIsAnAnswerUnlessANumberFollows) {
+  EXPECT_THAT(cuts({" No.", " Never.", " See", " No.", " 7", " there."}), ElementsAre(1, 2, 6));
+}
+
 TEST(SentenceCuts, MarksOfOtherScripts) {
   EXPECT_THAT(cuts({"你", "好。", "再", "见！", "吗？"}), ElementsAre(2, 4, 5));
   EXPECT_THAT(cuts({"「はい。」", "いいえ"}), ElementsAre(1, 2));

@@ -69,13 +69,15 @@ struct CpuBackend::Scratch {
 int default_num_threads() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+                                                                 : static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores, 1, kMaxThreads);
 }
 
 Result<std::unique_ptr<CpuBackend>> CpuBackend::create(int num_threads, Isa max_isa) {
-  if (num_threads < 1 || num_threads > 256) {
-    return Error{ErrorCode::kInvalidArgument, fmt::format("{} threads, expected 1 to 256", num_threads), "threads"};
+  if (num_threads < 1 || num_threads > kMaxThreads) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{} threads, expected 1 to {}", num_threads, kMaxThreads),
+                 "threads"};
   }
   STENOD_ASSIGN_OR_RETURN(const Isa isa, limit_isa(max_isa));
   std::unique_ptr<CpuBackend> backend(new CpuBackend(num_threads, isa));
@@ -85,7 +87,9 @@ Result<std::unique_ptr<CpuBackend>> CpuBackend::create(int num_threads, Isa max_
     scratch->attention = CpuBuffer::allocate(std::max(floats * sizeof(float), kAttentionBf16ScratchBytes));
     const bool bf16 = isa >= Isa::kAvx512Bf16;
     if (bf16) scratch->keys_values = CpuBuffer::allocate(2 * kMaxKeys * kPackedKeyElements * sizeof(std::uint32_t));
-    if (scratch->attention == nullptr || (bf16 && scratch->keys_values == nullptr)) return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    if (scratch->attention == nullptr || (bf16 && scratch->keys_values == nullptr)) {
+      return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
+    }
     backend->scratch_.push_back(std::move(scratch));
   }
   return backend;
@@ -107,12 +111,18 @@ Result<std::unique_ptr<Backend::Buffer>> CpuBackend::allocate(std::size_t bytes)
 void CpuBackend::upload(void* device, const void* host, std::size_t bytes) { std::memcpy(device, host, bytes); }
 void CpuBackend::download(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
 
+Status CpuBackend::synchronize() {
+  if (!product_failed_.exchange(false)) return {};
+  return Error{ErrorCode::kInternal, "a matrix product failed in oneDNN; is there memory left?"};
+}
+
 Result<std::unique_ptr<PackedLinear>> CpuBackend::pack(const LinearSource& source, ComputeType type) {
   if (type == ComputeType::kBFloat16 && isa_ < Isa::kAvx512Bf16) {
     return Error{ErrorCode::kNotSupported,
                  fmt::format("bf16 needs AVX-512 BF16 or AMX; this processor is used as {}", isa_name(isa_)),
                  "compute_type"};
   }
+  keep_openmp_single_threaded();
   STENOD_ASSIGN_OR_RETURN(auto matrix, PackedMatrix::create(source, type, num_threads()));
   const auto block_rows = static_cast<std::size_t>(kBlockRows);
   const std::size_t hidden = static_cast<std::size_t>(std::max(source.inputs, source.outputs)) * sizeof(float);
@@ -172,7 +182,7 @@ void CpuBackend::multiply_block(const LinearArgs& args, std::int64_t first_row, 
   const PackedMatrix& weights = packed(args.weights);
   const int width = weights.panel_width();
   for (int panel = first_panel; panel < last_panel; ++panel) {
-    weights.multiply(scratch.block->data(), num_rows, panel, scratch.sums->data(), thread);
+    if (!weights.multiply(scratch.block->data(), num_rows, panel, scratch.sums->data(), thread)) product_failed_ = true;
     const std::int64_t first_column = static_cast<std::int64_t>(panel) * width;
     ProductEnd end;
     end.rows = num_rows;
@@ -278,7 +288,9 @@ void CpuBackend::layer_norm(ConstRows input, const LayerNorm& norm, float* outpu
 void CpuBackend::encoder_attention(const EncoderAttentionArgs& args) {
   const std::int64_t width = static_cast<std::int64_t>(args.num_heads) * kHeadSize;
   std::int64_t num_tasks = 0;
-  for (const AttentionWindow& window : args.windows) num_tasks += ceil_divide(window.num_rows, kQueryBlock) * args.num_heads;
+  for (const AttentionWindow& window : args.windows) {
+    num_tasks += ceil_divide(window.num_rows, kQueryBlock) * args.num_heads;
+  }
   for (const auto& scratch : scratch_) scratch->packed_head = -1;
   team_.run(static_cast<int>(num_tasks), [&](int task, int thread) {
     // Tasks go window by window, head by head, so that neighbours share keys and values in the cache.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,9 +30,10 @@ class CpuBackend final : public Backend {
 
   std::string name() const override;
   Result<std::unique_ptr<Buffer>> allocate(std::size_t bytes) override;
+  Result<std::unique_ptr<Buffer>> allocate_shared(std::size_t bytes) override { return allocate(bytes); }
   void upload(void* device, const void* host, std::size_t bytes) override;
   void download(void* host, const void* device, std::size_t bytes) override;
-  void synchronize() override {}
+  Status synchronize() override;
   Result<std::unique_ptr<PackedLinear>> pack(const LinearSource& source, ComputeType type) override;
   void linear(const LinearArgs& args) override;
   void mlp(const MlpArgs& args) override;
@@ -59,9 +61,12 @@ class CpuBackend final : public Backend {
   std::vector<std::unique_ptr<Scratch>> scratch_;  ///< one a thread
   std::unique_ptr<Buffer> hidden_;                 ///< of mlp() with few rows
   std::int64_t hidden_columns_ = 0;
+  mutable std::atomic<bool> product_failed_ = false;  ///< since the last synchronize()
 };
 
-/// The default number of threads: the physical cores this process may run on.
+inline constexpr int kMaxThreads = 256;
+
+/// The default number of threads: the cores that this process may run on, as the system counts them.
 int default_num_threads();
 
 }  // namespace stenod::compute::cpu

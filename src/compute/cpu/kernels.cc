@@ -36,25 +36,27 @@ HWY_INLINE void for_row(std::size_t count, const Step& step, const Tail& tail) {
 
 QuantisedRow QuantiseRow(const float* x, std::size_t count, int max_q, std::uint8_t* q) {
   const F d;
-  VF low = hn::Zero(d), high = hn::Zero(d);
-  float low_tail = 0, high_tail = 0;
+  VF low = hn::Zero(d), high = hn::Zero(d), finite = hn::Zero(d);  // x * 0 is 0, or not a number
+  float low_tail = 0, high_tail = 0, finite_tail = 0;
   for_row(
       count,
       [&](std::size_t i) {
         const VF v = hn::LoadU(d, x + i);
         low = hn::Min(low, v);
         high = hn::Max(high, v);
+        finite = hn::MulAdd(v, hn::Zero(d), finite);
       },
       [&](std::size_t i) {
         low_tail = std::min(low_tail, x[i]);
         high_tail = std::max(high_tail, x[i]);
+        finite_tail += x[i] * 0.0f;
       });
   const float minimum = std::min(low_tail, hn::GetLane(hn::MinOfLanes(d, low)));
   const float maximum = std::max(high_tail, hn::GetLane(hn::MaxOfLanes(d, high)));
   const float range = maximum - minimum;
   const auto top = static_cast<float>(max_q);
-  // A range too small to divide by, infinite or not a number: all zero.
-  const bool usable = range > 1e-30f && range < std::numeric_limits<float>::max();
+  const bool finite_range = finite_tail + hn::GetLane(hn::SumOfLanes(d, finite)) == 0.0f && std::isfinite(range);
+  const bool usable = finite_range && range > 1e-30f;  // else all zero
   const float inverse = usable ? top / range : 0.0f;
   const float zero = usable ? std::nearbyint(-minimum * inverse) : 0.0f;
   const VF vector_inverse = hn::Set(d, inverse), vector_zero = hn::Set(d, zero), vector_top = hn::Set(d, top);
@@ -70,6 +72,8 @@ QuantisedRow QuantiseRow(const float* x, std::size_t count, int max_q, std::uint
         const float scaled = std::nearbyint(x[i] * inverse) + zero;
         q[i] = static_cast<std::uint8_t>(scaled > 0 ? std::min(scaled, top) : 0.0f);
       });
+  // Bytes can't hold what is not a number; the scale does, so that it shows in the product.
+  if (!finite_range) return {std::numeric_limits<float>::quiet_NaN(), 0};
   return {usable ? range / top : 0.0f, static_cast<std::int32_t>(zero)};
 }
 

@@ -43,12 +43,6 @@ dnnl::engine& cpu_engine() {
   return engine;
 }
 
-/// Streams of a CPU engine hold no state, but are not meant to be shared.
-dnnl_stream_t thread_stream() {
-  thread_local dnnl::stream stream(cpu_engine());
-  return stream.get();
-}
-
 struct FreeDeleter {
   void operator()(void* p) const { std::free(p); }
 };
@@ -98,8 +92,9 @@ struct PackedMatrix::Panel {
 struct PackedMatrix::Kernel {
   int rows = 0;
   dnnl::matmul primitive;
-  /// Memory objects are mere handles, but stateful: one set a thread.
+  /// Memory objects are mere handles, but stateful, and streams are not meant to be shared: one set a thread.
   struct PerThread {
+    dnnl::stream stream;
     dnnl::memory input, product, scratchpad;
     AlignedBytes scratchpad_bytes;
   };
@@ -135,6 +130,7 @@ Result<std::unique_ptr<PackedMatrix>> PackedMatrix::create(const LinearSource& s
       for (int thread = 0; thread < num_threads; ++thread) {
         Kernel::PerThread& per = kernel->threads.emplace_back();
         per.scratchpad_bytes = allocate_aligned(description.scratchpad_desc().get_size());
+        per.stream = dnnl::stream(cpu_engine());
         per.input = dnnl::memory(description.src_desc(), cpu_engine(), nullptr);
         per.product = dnnl::memory(description.dst_desc(), cpu_engine(), nullptr);
         per.scratchpad = dnnl::memory(description.scratchpad_desc(), cpu_engine(), per.scratchpad_bytes.get());
@@ -205,7 +201,7 @@ const PackedMatrix::Kernel& PackedMatrix::kernel(int rows) const {
 
 int PackedMatrix::padded_rows(int rows) const { return kernel(rows).rows; }
 
-void PackedMatrix::multiply(const void* block, int rows, int panel, void* product, int thread) const {
+bool PackedMatrix::multiply(const void* block, int rows, int panel, void* product, int thread) const {
   const Kernel& chosen = kernel(rows);
   Kernel::PerThread& per = chosen.threads[static_cast<std::size_t>(thread)];
   dnnl_memory_set_data_handle(per.input.get(), const_cast<void*>(block));
@@ -216,9 +212,8 @@ void PackedMatrix::multiply(const void* block, int rows, int panel, void* produc
       dnnl_exec_arg_t{DNNL_ARG_DST, per.product.get()},
       dnnl_exec_arg_t{DNNL_ARG_SCRATCHPAD, per.scratchpad.get()},
   };
-  [[maybe_unused]] const dnnl_status_t status = dnnl_primitive_execute(
-      chosen.primitive.get(), thread_stream(), static_cast<int>(arguments.size()), arguments.data());
-  assert(status == dnnl_success);
+  return dnnl_primitive_execute(chosen.primitive.get(), per.stream.get(), static_cast<int>(arguments.size()),
+                                arguments.data()) == dnnl_success;
 }
 
 }  // namespace stenod::compute::cpu

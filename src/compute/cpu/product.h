@@ -37,7 +37,8 @@ class PackedMatrix final : public PackedLinear {
   /// product[rows, panel_width()] = block [rows, inputs] times panel; int32 for int8, float32 otherwise. Columns beyond
   /// outputs() are zero. Both sides are contiguous, aligned to 64 bytes, and have room for padded_rows(rows) rows, whose
   /// extra inputs are read and whose extra results are undefined. Any thread; `thread` is its index in the team.
-  void multiply(const void* block, int rows, int panel, void* product, int thread) const;
+  /// False when oneDNN fails, which it has no reason to; the product is then undefined.
+  bool multiply(const void* block, int rows, int panel, void* product, int thread) const;
 
   /// The number of rows that a product of `rows` is computed with: float results are the same for all these.
   int padded_rows(int rows) const;

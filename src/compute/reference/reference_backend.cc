@@ -103,9 +103,10 @@ class ReferenceBackend final : public Backend {
   std::string name() const override { return "reference"; }
 
   Result<std::unique_ptr<Buffer>> allocate(std::size_t bytes) override { return ReferenceBuffer::make(bytes); }
+  Result<std::unique_ptr<Buffer>> allocate_shared(std::size_t bytes) override { return allocate(bytes); }
   void upload(void* device, const void* host, std::size_t bytes) override { std::memcpy(device, host, bytes); }
   void download(void* host, const void* device, std::size_t bytes) override { std::memcpy(host, device, bytes); }
-  void synchronize() override {}
+  Status synchronize() override { return {}; }
 
   Result<std::unique_ptr<PackedLinear>> pack(const LinearSource& source, ComputeType type) override {
     auto linear = std::make_unique<ReferenceLinear>();

@@ -187,27 +187,26 @@ void FakeRunner::fill_logits(const Slot& slot, int position) {
   logits_[static_cast<std::size_t>(token)] += slot.script.certainty;
 }
 
-Status FakeRunner::alignment_weights(int slot_index, int first_position, int num_positions, int num_frames,
-                                     std::span<float> out) {
+Result<std::span<float>> FakeRunner::alignment_weights(int slot_index, int first_head, int num_heads, int num_positions,
+                                                       int num_frames) {
   const Slot& slot = slots_.at(static_cast<std::size_t>(slot_index));
-  if (!slot.encoded || first_position < 0 || num_positions < 1 ||
-      first_position + num_positions > static_cast<int>(slot.tokens.size()) || num_frames < 1 ||
-      num_frames > slot.num_frames ||
-      out.size() != static_cast<std::size_t>(num_alignment_heads()) * num_positions * num_frames) {
+  if (!slot.encoded || first_head < 0 || num_heads < 1 || first_head + num_heads > num_alignment_heads() ||
+      num_positions < 1 || num_positions > static_cast<int>(slot.tokens.size()) || num_frames < 1 ||
+      num_frames > slot.num_frames) {
     violation("alignment_weights: beyond what was decoded");
     return Error{ErrorCode::kInternal, "alignment_weights: beyond what was decoded"};
   }
-  auto at = out.begin();
-  for (int head = 0; head < num_alignment_heads(); ++head) {
+  weights_.clear();
+  for (int head = 0; head < num_heads; ++head) {
     for (int p = 0; p < num_positions; ++p) {
       const int peak = p * num_frames / num_positions;
       for (int f = 0; f < num_frames; ++f) {
         const bool near = p > 0 && std::abs(f - peak) <= 4;
-        *at++ = near ? 0.1f : 0.1f / static_cast<float>(num_frames);
+        weights_.push_back(near ? 0.1f : 0.1f / static_cast<float>(num_frames));
       }
     }
   }
-  return {};
+  return std::span(weights_);
 }
 
 }  // namespace stenod::engine::testing

@@ -59,8 +59,8 @@ class FakeRunner : public whisper::Runner {
   Status step(std::span<const whisper::StepRow> rows) override;
   std::span<float> logits(int row_index) override;
   /// Row r looks at frame r * num_frames / num_positions, the first row of the prompt at all alike.
-  Status alignment_weights(int slot, int first_position, int num_positions, int num_frames,
-                           std::span<float> out) override;
+  Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+                                             int num_frames) override;
 
  private:
   struct Slot {
@@ -83,6 +83,7 @@ class FakeRunner : public whisper::Runner {
   std::vector<Slot> slots_;
   std::vector<whisper::StepRow> rows_;
   std::vector<float> logits_;
+  std::vector<float> weights_;
 };
 
 }  // namespace stenod::engine::testing
