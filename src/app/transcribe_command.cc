@@ -86,7 +86,9 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
   } else {
     text::FileTranscript transcript{file, std::move(result->transcript), 0};
     transcript.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (result->interrupted) {
+    if (result->failure) {
+      transcript.error = fail(*std::move(result->failure));
+    } else if (transcript.transcript.interrupted) {
       const auto& segments = transcript.transcript.segments;
       const double end_s = segments.empty() ? 0 : segments.back().end;
       warn(fmt::format("{}: interrupted; the text ends at {}", file, clock_text(end_s)));

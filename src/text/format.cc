@@ -123,6 +123,10 @@ class JsonWriter {
       out_ += "null";
     }
   }
+  void literal(std::string_view name, std::string_view value) {
+    key(name);
+    out_ += value;
+  }
   void milliseconds(std::string_view name, std::int64_t ms) {
     key(name);
     out_ += fmt::format("{}.{:03}", ms / 1000, ms % 1000);
@@ -177,14 +181,27 @@ void write_segment(JsonWriter& json, const Segment& segment) {
   json.close('}');
 }
 
+void write_error(JsonWriter& json, const Error& error) {
+  json.key("error");
+  json.open('{');
+  json.string("code", error_name(error.code));
+  json.string("message", error.message);
+  json.close('}');
+}
+
 std::string format_json(const FileTranscript& result, bool indented) {
   const Transcript& transcript = result.transcript;
   JsonWriter json(indented);
   json.open('{');
   json.string("file", result.file);
   json.string("text", transcript.text);
-  json.string("language", transcript.language);
-  json.number("language_probability", transcript.language_probability, 4);
+  if (transcript.language.empty()) {
+    json.literal("language", "null");
+    json.literal("language_probability", "null");
+  } else {
+    json.string("language", transcript.language);
+    json.number("language_probability", transcript.language_probability, 4);
+  }
   json.milliseconds("duration", to_ms(transcript.duration));
   json.key("segments");
   json.open('[');
@@ -205,6 +222,8 @@ std::string format_json(const FileTranscript& result, bool indented) {
     }
     json.close(']');
   }
+  if (transcript.interrupted) json.literal("interrupted", "true");
+  if (result.error) write_error(json, *result.error);
   json.milliseconds("wall_s", to_ms(result.wall_s));
   json.close('}');
   return json.take();
@@ -235,11 +254,7 @@ std::string format_error(Format format, std::string_view file, const Error& erro
   JsonWriter json(format == Format::kJson);
   json.open('{');
   json.string("file", file);
-  json.key("error");
-  json.open('{');
-  json.string("code", error_name(error.code));
-  json.string("message", error.message);
-  json.close('}');
+  write_error(json, error);
   json.close('}');
   return json.take();
 }

@@ -69,10 +69,30 @@ TEST(Format, JsonIsTheSameIndentedWithWhatWasDropped) {
 
 TEST(Format, JsonOfNothing) {
   EXPECT_EQ(format_transcript(Format::kJsonl, {}),
-            R"({"file": "", "text": "", "language": "", "language_probability": 0.0000, "duration": 0.000, )"
+            R"({"file": "", "text": "", "language": null, "language_probability": null, "duration": 0.000, )"
             R"("segments": [], "wall_s": 0.000})"
             "\n");
   EXPECT_TRUE(parse_json(format_transcript(Format::kJson, {})));
+}
+
+TEST(Format, JsonSaysWhenItWasInterrupted) {
+  FileTranscript result = example();
+  EXPECT_FALSE(parse_json(format_transcript(Format::kJsonl, result)).value().as_object().contains("interrupted"));
+  result.transcript.interrupted = true;
+  for (const Format format : {Format::kJson, Format::kJsonl}) {
+    const json::value value = parse_json(format_transcript(format, result)).value();
+    EXPECT_EQ(value.at("interrupted"), true);
+  }
+}
+
+TEST(Format, JsonSaysWhatWentWrongBesideATranscript) {
+  FileTranscript result = example();
+  result.error = Error{ErrorCode::kIoError, "talk.mp3: cannot read"};
+  for (const Format format : {Format::kJson, Format::kJsonl}) {
+    const json::value value = parse_json(format_transcript(format, result)).value();
+    EXPECT_EQ(value.at("error"), (json::object{{"code", "io_error"}, {"message", "talk.mp3: cannot read"}}));
+    EXPECT_EQ(value.at("segments").as_array().size(), 2u);
+  }
 }
 
 TEST(Format, JsonErrors) {

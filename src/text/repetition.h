@@ -2,7 +2,6 @@
 
 #include <array>
 #include <optional>
-#include <vector>
 
 namespace stenod::text {
 
@@ -14,7 +13,7 @@ namespace stenod::text {
 /// that takes many tokens in its script); what is shorter than that is left to the compression ratio. Only text
 /// tokens count, so that timestamps between the copies hide nothing.
 ///
-/// Pure; 30 comparisons a token; memory grows with the sequence, which the decoder bounds. Owned by one sequence.
+/// Pure; 30 comparisons a token; no allocation. Owned by one sequence.
 class RepetitionDetector {
  public:
   static constexpr int kMaxPeriod = 30;
@@ -32,7 +31,8 @@ class RepetitionDetector {
 
  private:
   int first_special_token_;
-  std::vector<int> tokens_;
+  int count_ = 0;                        ///< text tokens so far
+  std::array<int, kMaxPeriod> recent_{};  ///< the last of them, a ring
   /// For each period n, how many of the last tokens equal the one n places before; [0] is not used.
   std::array<int, kMaxPeriod + 1> matches_{};
 };

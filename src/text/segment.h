@@ -38,11 +38,12 @@ struct DroppedInterval {
 
 struct Transcript {
   std::string text;      ///< of all segments
-  std::string language;  ///< Whisper's code, see language.h
+  std::string language;  ///< Whisper's code, see language.h; empty when there was nothing to tell it from
   float language_probability = 0;
   double duration = 0;  ///< of the audio
   std::vector<Segment> segments;
   std::vector<DroppedInterval> dropped;
+  bool interrupted = false;  ///< stopped before the audio's end: what was finished, without gaps
 };
 
 }  // namespace stenod::text

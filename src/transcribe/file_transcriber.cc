@@ -79,6 +79,8 @@ class FileJob {
   Status collect_oldest();
   Status collect_finished();
   void write(const Pending& pending, engine::WindowResult result);
+  void drop(const Pending& pending, std::string reason, std::string text);
+  void fail(const Error& error);
   text::Segment make_segment(const Pending& pending, const engine::WindowResult& result, const engine::Segment& segment);
 
   Recogniser& recogniser_;
@@ -161,8 +163,15 @@ Status FileJob::submit(int channel, SpeechWindow window) {
 Status FileJob::collect_oldest() {
   const Pending pending = std::move(pending_.front());
   pending_.pop_front();
-  STENOD_ASSIGN_OR_RETURN(engine::WindowResult result, pending.in_flight->take());
-  write(pending, std::move(result));
+  auto result = pending.in_flight->take();
+  if (result) {
+    write(pending, *std::move(result));
+    return {};
+  }
+  const Error& error = result.error();
+  if (error.code == ErrorCode::kCancelled || error.code == ErrorCode::kShuttingDown) return error;
+  drop(pending, std::string(error_name(error.code)), {});
+  fail(error);
   return {};
 }
 
@@ -180,9 +189,7 @@ void FileJob::write(const Pending& pending, engine::WindowResult result) {
     transcript.language_probability = result.language_probability;
   }
   if (result.suppressed) {
-    transcript.dropped.push_back({seconds(pending.window.start()), seconds(pending.window.end()),
-                                  std::string(whisper::issue_name(*result.suppressed)), result.suppressed_text,
-                                  split_ ? std::optional(pending.channel) : std::nullopt});
+    drop(pending, std::string(whisper::issue_name(*result.suppressed)), result.suppressed_text);
     // Should no window have speech, the language is the first guess.
     if (transcript.language.empty()) {
       transcript.language = recogniser_.language_code(result.language_token);
@@ -193,6 +200,16 @@ void FileJob::write(const Pending& pending, engine::WindowResult result) {
   for (const engine::Segment& segment : result.segments) {
     transcript.segments.push_back(make_segment(pending, result, segment));
   }
+}
+
+void FileJob::drop(const Pending& pending, std::string reason, std::string text) {
+  result_.transcript.dropped.push_back({seconds(pending.window.start()), seconds(pending.window.end()),
+                                        std::move(reason), std::move(text),
+                                        split_ ? std::optional(pending.channel) : std::nullopt});
+}
+
+void FileJob::fail(const Error& error) {
+  if (!result_.failure) result_.failure = error;
 }
 
 text::Segment FileJob::make_segment(const Pending& pending, const engine::WindowResult& result,
@@ -233,8 +250,13 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file,
     std::vector<SpeechWindow> windows;
     bool at_end = false;
     while (!at_end) {
-      STENOD_ASSIGN_OR_RETURN(const std::size_t count, decoder->read(samples));
-      at_end = count == 0;
+      const auto count = decoder->read(samples);
+      if (!count) {
+        if (stop_.stop_requested()) return count.error();
+        fail(count.error());
+        result_.transcript.interrupted = true;
+      }
+      at_end = !count || *count == 0;
       for (std::size_t channel = 0; channel < streams.size(); ++channel) {
         windows.clear();
         at_end ? streams[channel].finish(windows) : streams[channel].push(samples[channel], windows);
@@ -255,11 +277,12 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file,
   const Status status = transcribe_all();
   if (!status) {
     if (status.error().code != ErrorCode::kCancelled || !stop_.stop_requested()) return status.error();
-    result_.interrupted = true;
+    result_.transcript.interrupted = true;
   }
   result_.num_skipped_packets = decoder->num_skipped_packets();
 
   text::Transcript& transcript = result_.transcript;
+  if (result_.failure && transcript.segments.empty()) return *result_.failure;
   // Windows are submitted in the order of their ends; those of different channels may overlap.
   std::stable_sort(transcript.segments.begin(), transcript.segments.end(),
                    [](const text::Segment& a, const text::Segment& b) { return a.start < b.start; });

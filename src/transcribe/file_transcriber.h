@@ -32,8 +32,9 @@ struct FileProgress {
 
 struct FileResult {
   text::Transcript transcript;
-  /// Stopped before its end: the transcript holds what was finished, without gaps.
-  bool interrupted = false;
+  /// The first thing that went wrong, where there is text all the same: the file could not be read to its end (the
+  /// transcript is then marked as interrupted), or a window failed in the engine (its time is among the dropped ones).
+  std::optional<Error> failure;
   /// Parts of the file that could not be decoded and were left out.
   std::int64_t num_skipped_packets = 0;
 };
@@ -48,7 +49,7 @@ class FileTranscriber {
 
   /// Blocks until the file is done. Any number of threads may transcribe at once. `on_progress` is called by this
   /// thread. Errors: those of audio::Decoder (kCancelled only when stopped before the file is open),
-  /// kInvalidArgument (language), and what the engine reports for a window.
+  /// kInvalidArgument (language), and what the engine reports for a window where no window gave text.
   Result<FileResult> transcribe(const std::filesystem::path& file, const FileOptions& options,
                                 const std::function<void(const FileProgress&)>& on_progress = {},
                                 std::stop_token stop = {});

@@ -130,7 +130,7 @@ TEST_F(FileTranscriberTest, TimesAreThoseOfTheRecording) {
   const auto file = write("two.wav", join({silence(5), noise(3, 1), silence(15), noise(2, 2), silence(1)}));
   const auto result = transcribe(file, {.segmentation = whisper::Segmentation::kWhole});
   ASSERT_TRUE(result) << result.error().message;
-  EXPECT_FALSE(result->interrupted);
+  EXPECT_FALSE(result->transcript.interrupted);
   EXPECT_EQ(result->num_skipped_packets, 0);
   EXPECT_NEAR(result->transcript.duration, 26, 1e-9);
   EXPECT_EQ(result->transcript.language, "en");
@@ -168,7 +168,7 @@ TEST_F(FileTranscriberTest, SilenceAndEmptyFilesGiveNoText) {
     EXPECT_EQ(result->transcript.text, "");
     EXPECT_THAT(stretches(result->transcript), IsEmpty());
     EXPECT_NEAR(result->transcript.duration, seconds, 1e-9);
-    EXPECT_FALSE(result->interrupted);
+    EXPECT_FALSE(result->transcript.interrupted);
   }
   const auto without_vad = transcribe(write("empty.wav", {}), {.vad = false});
   ASSERT_TRUE(without_vad) << without_vad.error().message;
@@ -302,7 +302,7 @@ TEST_F(FileTranscriberTest, AStopKeepsWhatIsFinished) {
       },
       stop.get_token());
   ASSERT_TRUE(result) << result.error().message;
-  EXPECT_TRUE(result->interrupted);
+  EXPECT_TRUE(result->transcript.interrupted);
   double end_s = 0;
   for (const Stretch& stretch : stretches(result->transcript)) {
     EXPECT_NEAR(stretch.start_s, end_s, 1e-6) << "a gap";
@@ -320,7 +320,7 @@ TEST_F(FileTranscriberTest, AStopBeforeTheFirstWindowLeavesNoText) {
   const auto result = FileTranscriber(*english_).transcribe(
       file, {}, [&stop](const FileProgress&) { stop.request_stop(); }, stop.get_token());
   ASSERT_TRUE(result) << result.error().message;
-  EXPECT_TRUE(result->interrupted);
+  EXPECT_TRUE(result->transcript.interrupted);
   EXPECT_THAT(stretches(result->transcript), IsEmpty());
 
   const auto not_started = FileTranscriber(*english_).transcribe(file, {}, {}, stop.get_token());
@@ -335,6 +335,78 @@ TEST_F(FileTranscriberTest, AStoppedEngineIsAnError) {
   const auto result = transcribe(write("stopped_engine.wav", noise(2, 17)), {}, *recogniser);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kShuttingDown);
+}
+
+/// Says the same few words about every window (random weights stammer, which is suppressed), and may have no memory for
+/// short windows.
+class ScriptedRunner : public whisper::Runner {
+ public:
+  ScriptedRunner(std::unique_ptr<whisper::Runner> runner, int end_of_text, bool fails)
+      : runner_(std::move(runner)), end_of_text_(end_of_text), fails_(fails) {}
+
+  const models::WhisperDims& dims() const override { return runner_->dims(); }
+  const whisper::RunnerLimits& limits() const override { return runner_->limits(); }
+  int num_alignment_heads() const override { return runner_->num_alignment_heads(); }
+  Status encode(std::span<const whisper::EncodeWindow> windows) override {
+    for (const auto& window : windows) {
+      if (fails_ && window.num_frames < 400) return Error{ErrorCode::kOutOfMemory, "no memory for a short window"};
+    }
+    return runner_->encode(windows);
+  }
+  Status step(std::span<const whisper::StepRow> rows) override {
+    rows_.assign(rows.begin(), rows.end());
+    return runner_->step(rows);
+  }
+  std::span<float> logits(int row_index) override {
+    const auto logits = runner_->logits(row_index);
+    std::fill(logits.begin(), logits.end(), 0.0f);
+    const int position = rows_[static_cast<std::size_t>(row_index)].position;
+    logits[static_cast<std::size_t>(position < 12 ? 1000 + 7 * position : end_of_text_)] = 30;
+    return logits;
+  }
+  Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+                                             int num_frames) override {
+    return runner_->alignment_weights(slot, first_head, num_heads, num_positions, num_frames);
+  }
+
+ private:
+  std::unique_ptr<whisper::Runner> runner_;
+  int end_of_text_;
+  bool fails_;
+  std::vector<whisper::StepRow> rows_;
+};
+
+TEST_F(FileTranscriberTest, AWindowThatFailsCostsNoOtherWindowsText) {
+  const auto scripted = [](bool fails) -> std::unique_ptr<Recogniser> {
+    auto parts = RecogniserParts::load({.model_folder = english_folder(), .vad_file = vad_file_, .num_threads = 2});
+    EXPECT_TRUE(parts) << parts.error().message;
+    const int end_of_text = parts->tokenizer->special().eot;
+    parts->runner = std::make_unique<ScriptedRunner>(std::move(parts->runner), end_of_text, fails);
+    auto created = Recogniser::create(*std::move(parts));
+    EXPECT_TRUE(created) << created.error().message;
+    return *std::move(created);
+  };
+  const FileOptions options{.segmentation = whisper::Segmentation::kWhole};
+  const auto file = write("both.wav", join({noise(3, 30), silence(15), noise(12, 31)}));
+  const auto all = transcribe(file, options, *scripted(false));
+  const auto failing = scripted(true);
+  const auto most = transcribe(file, options, *failing);
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_FALSE(all->failure);
+  ASSERT_THAT(all->transcript.segments, SizeIs(2));
+  ASSERT_TRUE(most) << most.error().message;
+  ASSERT_TRUE(most->failure);
+  EXPECT_EQ(most->failure->code, ErrorCode::kOutOfMemory);
+  EXPECT_FALSE(most->transcript.interrupted);
+  ASSERT_THAT(most->transcript.segments, SizeIs(1));
+  EXPECT_EQ(most->transcript.segments[0].text, all->transcript.segments[1].text);
+  ASSERT_THAT(most->transcript.dropped, SizeIs(1));
+  EXPECT_EQ(most->transcript.dropped[0].reason, "out_of_memory");
+  EXPECT_LT(most->transcript.dropped[0].end, 4);
+
+  const auto nothing = transcribe(write("short.wav", noise(3, 30)), options, *failing);
+  ASSERT_FALSE(nothing) << "without any text it is an error";
+  EXPECT_EQ(nothing.error().code, ErrorCode::kOutOfMemory);
 }
 
 TEST_F(FileTranscriberTest, PartsThatAreMissingAreNamed) {

@@ -48,39 +48,51 @@ engine::TextFunctions text_functions(std::shared_ptr<const text::Tokenizer> toke
 
 }  // namespace
 
-Result<std::unique_ptr<Recogniser>> Recogniser::load(const RecogniserOptions& options) {
-  std::unique_ptr<Recogniser> recogniser(new Recogniser());
+Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) {
+  RecogniserParts parts;
   STENOD_ASSIGN_OR_RETURN(const compute::Isa machine, compute::detect_isa());
   const int threads = options.num_threads > 0 ? options.num_threads : compute::cpu::default_num_threads();
   STENOD_ASSIGN_OR_RETURN(auto backend, compute::cpu::CpuBackend::create(threads, options.max_isa.value_or(machine)));
-  recogniser->device_name_ = backend->name();
-  recogniser->compute_type_ = options.compute_type.value_or(compute::ComputeType::kInt8);
+  parts.device_name = backend->name();
+  parts.compute_type = options.compute_type.value_or(compute::ComputeType::kInt8);
 
   STENOD_ASSIGN_OR_RETURN(auto weights, models::read_ctranslate2(options.model_folder));
-  recogniser->dims_ = weights.dims;
   STENOD_ASSIGN_OR_RETURN(auto tokenizer, text::Tokenizer::load(options.model_folder, weights.dims.vocab_size));
-  recogniser->tokenizer_ = std::make_shared<const text::Tokenizer>(std::move(tokenizer));
+  parts.tokenizer = std::make_shared<const text::Tokenizer>(std::move(tokenizer));
   STENOD_ASSIGN_OR_RETURN(auto vad, vad::SileroVad::load(options.vad_file));
-  recogniser->vad_ = std::make_unique<vad::SileroVad>(std::move(vad));
-  recogniser->suppressed_ = std::make_shared<const whisper::SuppressedTokens>(whisper::SuppressedTokens{
+  parts.vad = std::make_unique<vad::SileroVad>(std::move(vad));
+  parts.suppressed = std::make_shared<const whisper::SuppressedTokens>(whisper::SuppressedTokens{
       weights.generation.suppress_tokens, weights.generation.suppress_begin_tokens});
 
   whisper::RunnerLimits limits;
   limits.num_slots = options.num_slots;
   limits.max_rows = std::max(64, 4 * options.num_slots);
   limits.max_group_frames = 2 * whisper::kMaxEncoderFrames;
-  STENOD_ASSIGN_OR_RETURN(auto runner, whisper::BackendRunner::create(std::move(backend), std::move(weights),
-                                                                      recogniser->compute_type_, limits));
-  engine::EngineOptions engine_options;
-  engine_options.max_queued = 4 * options.num_slots;
-  STENOD_ASSIGN_OR_RETURN(recogniser->engine_,
-                          engine::Engine::create(
-                              std::move(runner),
-                              special_tokens(*recogniser->tokenizer_, recogniser->dims_.multilingual()),
-                              text_functions(recogniser->tokenizer_), engine_options));
+  STENOD_ASSIGN_OR_RETURN(parts.runner, whisper::BackendRunner::create(std::move(backend), std::move(weights),
+                                                                       parts.compute_type, limits));
+  return parts;
+}
+
+Result<std::unique_ptr<Recogniser>> Recogniser::create(RecogniserParts parts) {
+  std::unique_ptr<Recogniser> recogniser(new Recogniser());
+  recogniser->parts_ = std::move(parts);
+  auto runner = std::move(recogniser->parts_.runner);
+  recogniser->dims_ = runner->dims();
+  engine::EngineOptions options;
+  options.max_queued = 4 * runner->limits().num_slots;
+  const auto& tokenizer = recogniser->parts_.tokenizer;
+  STENOD_ASSIGN_OR_RETURN(
+      recogniser->engine_,
+      engine::Engine::create(std::move(runner), special_tokens(*tokenizer, recogniser->dims_.multilingual()),
+                             text_functions(tokenizer), options));
   return recogniser;
 }
 
-std::string Recogniser::language_code(int language_token) const { return code_of(*tokenizer_, language_token); }
+Result<std::unique_ptr<Recogniser>> Recogniser::load(const RecogniserOptions& options) {
+  STENOD_ASSIGN_OR_RETURN(RecogniserParts parts, RecogniserParts::load(options));
+  return create(std::move(parts));
+}
+
+std::string Recogniser::language_code(int language_token) const { return code_of(tokenizer(), language_token); }
 
 }  // namespace stenod::transcribe

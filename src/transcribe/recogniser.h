@@ -24,20 +24,34 @@ struct RecogniserOptions {
   int num_slots = 16;
 };
 
+/// What a recogniser is made of.
+struct RecogniserParts {
+  std::unique_ptr<whisper::Runner> runner;
+  std::string device_name;
+  compute::ComputeType compute_type = compute::ComputeType::kInt8;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::unique_ptr<vad::SileroVad> vad;
+  std::shared_ptr<const whisper::SuppressedTokens> suppressed;
+
+  /// Reads, checks and packs everything; blocks for a second or so. Errors: those of its parts.
+  static Result<RecogniserParts> load(const RecogniserOptions& options);
+};
+
 /// A model that is ready to transcribe: engine, tokenizer and voice activity detector. Immutable but for the engine;
 /// any thread may use it.
 class Recogniser {
  public:
-  /// Reads, checks and packs everything; blocks for a second or so. Errors: those of its parts.
+  /// Of loaded parts, and starts the engine.
+  static Result<std::unique_ptr<Recogniser>> create(RecogniserParts parts);
   static Result<std::unique_ptr<Recogniser>> load(const RecogniserOptions& options);
 
   engine::Engine& engine() { return *engine_; }
-  const text::Tokenizer& tokenizer() const { return *tokenizer_; }
-  const vad::SileroVad& vad() const { return *vad_; }
+  const text::Tokenizer& tokenizer() const { return *parts_.tokenizer; }
+  const vad::SileroVad& vad() const { return *parts_.vad; }
   const models::WhisperDims& dims() const { return dims_; }
-  const std::string& device_name() const { return device_name_; }
-  compute::ComputeType compute_type() const { return compute_type_; }
-  std::shared_ptr<const whisper::SuppressedTokens> suppressed_tokens() const { return suppressed_; }
+  const std::string& device_name() const { return parts_.device_name; }
+  compute::ComputeType compute_type() const { return parts_.compute_type; }
+  std::shared_ptr<const whisper::SuppressedTokens> suppressed_tokens() const { return parts_.suppressed; }
 
   /// The code of a language token ("en"); "en" for English-only models' -1.
   std::string language_code(int language_token) const;
@@ -45,12 +59,8 @@ class Recogniser {
  private:
   Recogniser() = default;
 
+  RecogniserParts parts_;  ///< without the runner, which is the engine's
   models::WhisperDims dims_;
-  compute::ComputeType compute_type_ = compute::ComputeType::kInt8;
-  std::string device_name_;
-  std::shared_ptr<const text::Tokenizer> tokenizer_;  ///< also held by the engine's text functions
-  std::unique_ptr<vad::SileroVad> vad_;
-  std::shared_ptr<const whisper::SuppressedTokens> suppressed_;
   std::unique_ptr<engine::Engine> engine_;
 };
 
