@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <set>
@@ -56,6 +57,27 @@ TEST(Json, ReportsWhereItIsMalformed) {
     EXPECT_EQ(value.error().code, ErrorCode::kJsonMalformed);
   }
   EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')).ok());
+}
+
+TEST(File, NewFilesFollowTheUmaskAndOldOnesKeepTheirRights) {
+  const auto folder = fresh_folder();
+  const auto mode_of = [](const std::filesystem::path& path) {
+    struct stat info = {};
+    EXPECT_EQ(::stat(path.c_str(), &info), 0);
+    return info.st_mode & 0777;
+  };
+  const mode_t before = ::umask(027);
+  EXPECT_TRUE(write_file_atomic(folder / "new", {}));
+  ::umask(022);
+  EXPECT_TRUE(write_file_atomic(folder / "usual", {}));
+  EXPECT_TRUE(write_file_atomic(folder / "private", {}));
+  ::chmod((folder / "private").c_str(), 0600);
+  EXPECT_TRUE(write_file_atomic(folder / "private", {}));
+  ::umask(before);
+  EXPECT_EQ(mode_of(folder / "new"), 0640u);
+  EXPECT_EQ(mode_of(folder / "usual"), 0644u);
+  EXPECT_EQ(mode_of(folder / "private"), 0600u);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(File, WritesAtomicallyAndReadsBack) {

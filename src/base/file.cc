@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -35,6 +36,19 @@ Result<std::size_t> regular_file_size(int fd, const std::filesystem::path& path)
     return Error{ErrorCode::kInvalidArgument, fmt::format("{}: not a regular file", path.string()), path.string()};
   }
   return static_cast<std::size_t>(info.st_size);
+}
+
+/// Creates a file beside `path` with the rights that the process's umask leaves, and puts its name into `name`.
+int create_beside(const std::filesystem::path& path, std::string& name) {
+  static std::atomic<unsigned> count = 0;
+  constexpr int kMaxTries = 100;  // files that a killed process left
+  int fd = -1;
+  for (int i = 0; i < kMaxTries && fd < 0; ++i) {
+    name = fmt::format("{}.{}.{}.tmp", path.string(), ::getpid(), ++count);
+    fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno != EEXIST) break;
+  }
+  return fd;
 }
 
 }  // namespace
@@ -83,9 +97,11 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 }
 
 Status write_file_atomic(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  std::string temporary = path.string() + ".XXXXXX";
-  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  std::string temporary;
+  const Descriptor file(create_beside(path, temporary));
   if (file.get() < 0) return file_error("cannot create", path, errno);
+  struct stat old = {};
+  const bool replaces = ::stat(path.c_str(), &old) == 0;
   const auto fail = [&](std::string_view what) {
     const int error_number = errno;
     ::unlink(temporary.c_str());
@@ -98,7 +114,8 @@ Status write_file_atomic(const std::filesystem::path& path, std::span<const std:
     if (n < 0) return fail("cannot write");
     at += static_cast<std::size_t>(n);
   }
-  if (::fchmod(file.get(), 0644) != 0 || ::fsync(file.get()) != 0) return fail("cannot write");
+  if (replaces && ::fchmod(file.get(), old.st_mode & 0777) != 0) return fail("cannot write");
+  if (::fsync(file.get()) != 0) return fail("cannot write");
   if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot replace");
   return {};
 }
