@@ -98,10 +98,10 @@ void TranscribeProgress::update(std::size_t file_index, const transcribe::FilePr
   {
     const std::lock_guard lock(mutex_);
     File& file = files_[file_index];
-    file.done_s = progress.done_s;
+    file.done_s = progress.work_done_s;
     file.total_s = progress.total_s;
     if (progress.total_s && *progress.total_s > 0) {
-      file.fraction = std::clamp(progress.done_s / *progress.total_s, file.fraction, 1.0);
+      file.fraction = std::clamp(progress.work_done_s / *progress.total_s, file.fraction, 1.0);
     }
   }
   console_.show_progress([this](int width) { return render_transcribe_status(status(), width); });

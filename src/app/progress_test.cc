@@ -84,14 +84,14 @@ TEST(Progress, AddsUpFilesAndNeverGoesBack) {
   Console console(true);
   TranscribeProgress progress(console, {"/nonexistent/a", "/nonexistent/b"});  // of equal weight
   EXPECT_EQ(progress.status().fraction, 0);
-  progress.update(0, {30, 40, 60});
+  progress.update(0, {20, 30, 40, 60});
   EXPECT_DOUBLE_EQ(progress.status().fraction, 0.25);
   EXPECT_EQ(progress.status().total_s, std::nullopt) << "the second file is not open yet";
-  progress.update(1, {10, 20, 40});
+  progress.update(1, {10, 10, 20, 40});
   EXPECT_DOUBLE_EQ(progress.status().fraction, 0.375);
   EXPECT_EQ(progress.status().audio_s, 40);
   EXPECT_EQ(progress.status().total_s, 100);
-  progress.update(0, {30, 50, 600});  // the file turns out to be longer than it claimed
+  progress.update(0, {30, 30, 50, 600});  // the file turns out to be longer than it claimed
   EXPECT_DOUBLE_EQ(progress.status().fraction, 0.375);
   progress.finish(0);
   progress.finish(1);

@@ -28,6 +28,9 @@ struct Request {
   scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
   std::optional<std::chrono::steady_clock::time_point> deadline;
   std::stop_token cancellation;
+  /// May be empty. Called when the window is encoded for the first time, which is most of its work, under the same rules
+  /// as the Callback.
+  std::function<void()> on_encoded;
   whisper::DecodingOptions options;
 };
 

@@ -267,6 +267,7 @@ void Loop::encode_group(std::span<const int> chosen) {
   for (const TaskPtr& task : active_) {
     if (task->decoder) continue;
     task->encoded = end;
+    if (task->attempt == 0 && task->request.on_encoded) task->request.on_encoded();
     task->timings.encoded_s += seconds_between(begin, end);
     task->turns_waited = 0;
     task->decoder.emplace(model_.tokens, task->request.options, runner_->dims().max_text_positions,

@@ -403,6 +403,9 @@ TEST_F(Ctranslate2Folder, NamesTheFileThatIsMissingOrBroken) {
   std::ofstream(folder_ / "preprocessor_config.json") << "";
   expect(ErrorCode::kJsonMalformed, "preprocessor_config.json");
   std::filesystem::remove(folder_ / "preprocessor_config.json");
+  std::filesystem::create_directory(folder_ / "preprocessor_config.json");
+  expect(ErrorCode::kInvalidArgument, "preprocessor_config.json: not a regular file");
+  std::filesystem::remove(folder_ / "preprocessor_config.json");
   std::ofstream(folder_ / "model.bin") << "";
   expect(ErrorCode::kModelTruncated, "model.bin");
   std::filesystem::remove(folder_ / "model.bin");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -22,6 +23,10 @@ namespace {
 // Windows of one file that wait in the engine or are being decoded. Enough to keep every slot busy, few enough that
 // other files and people get their turn.
 constexpr std::size_t kMaxInFlight = 32;
+// How much of a window's work its encoding is.
+constexpr double kEncodingShare = 0.7;
+// A caller who waits for the engine hears of progress this often.
+constexpr auto kReportEvery = std::chrono::milliseconds(100);
 // An engine whose queue is full of others' work is asked again after this.
 constexpr auto kRetryAfter = std::chrono::milliseconds(20);
 // Speech, be it one word, brings the detector's probability near 1; animals, bells and voices in music stay below this.
@@ -35,6 +40,7 @@ struct InFlight {
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<Result<engine::WindowResult>> outcome;
+  std::atomic<bool> encoded = false;
 
   void set(Result<engine::WindowResult> result) {
     {
@@ -47,11 +53,11 @@ struct InFlight {
     const std::lock_guard lock(mutex);
     return outcome.has_value();
   }
-  /// Blocks until the engine has answered, which it always does.
-  Result<engine::WindowResult> take() {
+  /// The engine's answer, which always comes; absent when it takes longer than `most`.
+  std::optional<Result<engine::WindowResult>> take(std::chrono::milliseconds most) {
     std::unique_lock lock(mutex);
-    changed.wait(lock, [this] { return outcome.has_value(); });
-    return *std::move(outcome);
+    changed.wait_for(lock, most, [this] { return outcome.has_value(); });
+    return std::exchange(outcome, std::nullopt);
   }
 };
 
@@ -60,12 +66,13 @@ double seconds(std::int64_t samples) { return static_cast<double>(samples) / aud
 /// One file's transcription.
 class FileJob {
  public:
-  FileJob(Recogniser& recogniser, const FileOptions& options, std::stop_token stop)
-      : recogniser_(recogniser), options_(options), stop_(std::move(stop)) {}
+  FileJob(Recogniser& recogniser, const FileOptions& options, const std::function<void(const FileProgress&)>& on_progress,
+          std::stop_token stop)
+      : recogniser_(recogniser), options_(options), on_progress_(on_progress), stop_(std::move(stop)) {}
   /// What is still in the engine is of no use any more.
   ~FileJob() { abandoned_.request_stop(); }
 
-  Result<FileResult> run(const std::filesystem::path& file, const std::function<void(const FileProgress&)>& on_progress);
+  Result<FileResult> run(const std::filesystem::path& file);
 
  private:
   struct Pending {
@@ -81,10 +88,12 @@ class FileJob {
   void write(const Pending& pending, engine::WindowResult result);
   void drop(const Pending& pending, std::string reason, std::string text);
   void fail(const Error& error);
+  void report() const;
   text::Segment make_segment(const Pending& pending, const engine::WindowResult& result, const engine::Segment& segment);
 
   Recogniser& recogniser_;
   const FileOptions& options_;
+  const std::function<void(const FileProgress&)>& on_progress_;
   std::stop_token stop_;
   std::stop_source abandoned_;
   std::stop_callback<std::function<void()>> on_stop_{stop_, [this] { abandoned_.request_stop(); }};
@@ -94,6 +103,7 @@ class FileJob {
   std::deque<Pending> pending_;
   FileResult result_;
   double done_s_ = 0;
+  std::optional<double> total_s_;
 };
 
 Status FileJob::choose_language() {
@@ -132,6 +142,7 @@ Status FileJob::submit(int channel, SpeechWindow window) {
     request.audio = features;
     request.request_class = options_.request_class;
     request.cancellation = abandoned_.get_token();
+    request.on_encoded = [in_flight = pending.in_flight] { in_flight->encoded = true; };
     request.options.language_token = language_token_;
     request.options.task = options_.task;
     request.options.segmentation = options_.segmentation;
@@ -161,14 +172,15 @@ Status FileJob::submit(int channel, SpeechWindow window) {
 }
 
 Status FileJob::collect_oldest() {
-  const Pending pending = std::move(pending_.front());
+  const Pending pending = pending_.front();
+  auto result = pending.in_flight->take(kReportEvery);
+  for (; !result; result = pending.in_flight->take(kReportEvery)) report();
   pending_.pop_front();
-  auto result = pending.in_flight->take();
-  if (result) {
-    write(pending, *std::move(result));
+  if (*result) {
+    write(pending, **std::move(result));
     return {};
   }
-  const Error& error = result.error();
+  const Error& error = result->error();
   if (error.code == ErrorCode::kCancelled || error.code == ErrorCode::kShuttingDown) return error;
   drop(pending, std::string(error_name(error.code)), {});
   fail(error);
@@ -229,8 +241,16 @@ text::Segment FileJob::make_segment(const Pending& pending, const engine::Window
   return written;
 }
 
-Result<FileResult> FileJob::run(const std::filesystem::path& file,
-                                const std::function<void(const FileProgress&)>& on_progress) {
+void FileJob::report() const {
+  if (!on_progress_) return;
+  double encoded_s = 0;
+  for (const Pending& pending : pending_) {
+    if (pending.in_flight->encoded) encoded_s += seconds(pending.window.end() - pending.window.start());
+  }
+  on_progress_({done_s_, done_s_ + kEncodingShare * encoded_s, result_.transcript.duration, total_s_});
+}
+
+Result<FileResult> FileJob::run(const std::filesystem::path& file) {
   STENOD_RETURN_IF_ERROR(choose_language());
   audio::DecoderOptions decoder_options;
   decoder_options.channels = options_.split_channels ? audio::ChannelMode::kSplit : audio::ChannelMode::kMix;
@@ -266,11 +286,13 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file,
       }
       STENOD_RETURN_IF_ERROR(collect_finished());
       result_.transcript.duration = seconds(streams.front().num_samples());
-      if (on_progress) on_progress({done_s_, result_.transcript.duration, decoder->estimated_duration_s()});
+      total_s_ = decoder->estimated_duration_s();
+      report();
     }
+    total_s_ = result_.transcript.duration;
     while (!pending_.empty()) {
       STENOD_RETURN_IF_ERROR(collect_oldest());
-      if (on_progress) on_progress({done_s_, result_.transcript.duration, result_.transcript.duration});
+      report();
     }
     return {};
   };
@@ -298,7 +320,7 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file,
 Result<FileResult> FileTranscriber::transcribe(const std::filesystem::path& file, const FileOptions& options,
                                                const std::function<void(const FileProgress&)>& on_progress,
                                                std::stop_token stop) {
-  return FileJob(recogniser_, options, std::move(stop)).run(file, on_progress);
+  return FileJob(recogniser_, options, on_progress, std::move(stop)).run(file);
 }
 
 }  // namespace stenod::transcribe

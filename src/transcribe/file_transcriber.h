@@ -26,6 +26,7 @@ struct FileOptions {
 
 struct FileProgress {
   double done_s = 0;               ///< seconds of audio whose text is final
+  double work_done_s = 0;          ///< the same, and a part of those that are being worked on: what a bar shows
   double decoded_s = 0;            ///< seconds of audio read
   std::optional<double> total_s;   ///< what the file claims
 };

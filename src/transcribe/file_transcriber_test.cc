@@ -153,6 +153,8 @@ TEST_F(FileTranscriberTest, ProgressNeverFallsAndEndsWithTheFile) {
   ASSERT_THAT(progress, Not(IsEmpty()));
   for (std::size_t i = 1; i < progress.size(); ++i) {
     EXPECT_GE(progress[i].done_s, progress[i - 1].done_s);
+    EXPECT_GE(progress[i].work_done_s, progress[i - 1].work_done_s);
+    EXPECT_GE(progress[i].work_done_s, progress[i].done_s);
     EXPECT_GE(progress[i].decoded_s, progress[i - 1].decoded_s);
     EXPECT_LE(progress[i].done_s, progress[i].decoded_s);
   }
@@ -266,7 +268,7 @@ TEST_F(FileTranscriberTest, FilesAtOnceGiveWhatTheyGiveAlone) {
 
 TEST_F(FileTranscriberTest, AFullEngineIsWaitedFor) {
   const auto file = write("long.wav", noise(230, 13));
-  const auto narrow = load(english_folder(), vad_file_, 1);  // four windows wait at most
+  const auto narrow = load(english_folder(), vad_file_, 1);  // one window waits at most
   ASSERT_TRUE(narrow);
   const FileOptions options = {.vad = false, .segmentation = whisper::Segmentation::kWhole};
   // Holds up the engine until it has refused a window of the file.

@@ -79,7 +79,8 @@ Result<std::unique_ptr<Recogniser>> Recogniser::create(RecogniserParts parts) {
   auto runner = std::move(recogniser->parts_.runner);
   recogniser->dims_ = runner->dims();
   engine::EngineOptions options;
-  options.max_queued = 4 * runner->limits().num_slots;
+  // As many again as are being worked on: files should not be prepared long before their turn.
+  options.max_queued = runner->limits().num_slots;
   const auto& tokenizer = recogniser->parts_.tokenizer;
   STENOD_ASSIGN_OR_RETURN(
       recogniser->engine_,
