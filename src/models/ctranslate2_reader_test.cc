@@ -132,17 +132,6 @@ TEST(Ctranslate2Reader, ReadsEveryTypeAndSize) {
   }
 }
 
-TEST(Ctranslate2Reader, KnowsLanguagesBySizeOfVocabulary) {
-  GeneratedModel model = tiny_model(DataType::kInt8);
-  model.vocab_size = 51866;
-  const auto file = generate_model_bin(model);
-  const auto weights = parse(file.bytes, generate_config(model));
-  ASSERT_TRUE(weights.ok()) << weights.error().message;
-  EXPECT_TRUE(weights->dims.multilingual());
-  EXPECT_EQ(weights->generation.language_tokens.size(), 100U);
-  EXPECT_EQ(weights->generation.language_tokens.front(), 50259);
-}
-
 TEST(Ctranslate2Reader, Int8WithFloatConvolutions) {
   Pieces pieces(tiny_model(DataType::kInt8));
   for (const std::string name : {"encoder/conv1/weight", "encoder/conv2/weight"}) {
@@ -404,7 +393,7 @@ TEST_F(Ctranslate2Folder, NamesTheFileThatIsMissingOrBroken) {
   expect(ErrorCode::kJsonMalformed, "preprocessor_config.json");
   std::filesystem::remove(folder_ / "preprocessor_config.json");
   std::filesystem::create_directory(folder_ / "preprocessor_config.json");
-  expect(ErrorCode::kInvalidArgument, "preprocessor_config.json: not a regular file");
+  expect(ErrorCode::kInvalidArgument, "preprocessor_config.json");
   std::filesystem::remove(folder_ / "preprocessor_config.json");
   std::ofstream(folder_ / "model.bin") << "";
   expect(ErrorCode::kModelTruncated, "model.bin");

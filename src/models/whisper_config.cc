@@ -14,12 +14,6 @@
 namespace stenod::models {
 namespace {
 
-// Multilingual vocabularies: <|endoftext|> is 50257, <|startoftranscript|> 50258, then the languages.
-constexpr int kFirstLanguageToken = 50259;
-constexpr int kNumLanguages = 99;
-constexpr int kNumLanguagesLargeV3 = 100;  // with Cantonese
-constexpr int kVocabSizeLargeV3 = 51866;
-
 Error bad_config(const std::filesystem::path& file, const std::string& what) {
   return {ErrorCode::kModelBadConfig, fmt::format("{}: {}", file.string(), what), file.string()};
 }
@@ -105,14 +99,6 @@ Result<WhisperGenerationConfig> parse_whisper_config(std::string_view text, cons
   STENOD_ASSIGN_OR_RETURN(config.suppress_begin_tokens,
                           parse_tokens(object, "suppress_ids_begin", dims.vocab_size, file));
   STENOD_ASSIGN_OR_RETURN(config.alignment_heads, parse_alignment_heads(object, dims, file));
-  STENOD_ASSIGN_OR_RETURN(config.language_tokens, parse_tokens(object, "lang_ids", dims.vocab_size, file));
-  if (!dims.multilingual()) {
-    // Published English-only folders list the multilingual vocabulary's numbers, which are other tokens here.
-    config.language_tokens.clear();
-  } else if (config.language_tokens.empty()) {
-    const int count = dims.vocab_size >= kVocabSizeLargeV3 ? kNumLanguagesLargeV3 : kNumLanguages;
-    for (int i = 0; i < count; ++i) config.language_tokens.push_back(kFirstLanguageToken + i);
-  }
   return config;
 }
 

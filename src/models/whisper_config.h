@@ -9,7 +9,7 @@
 
 namespace stenod::models {
 
-/// Reads CTranslate2's config.json: suppress_ids, suppress_ids_begin, lang_ids, alignment_heads; each may be missing or
+/// Reads CTranslate2's config.json: suppress_ids, suppress_ids_begin, alignment_heads; each may be missing or
 /// null, other members are ignored. Token ids and heads are checked against `dims`. `file` is for messages.
 /// Errors: kJsonMalformed, kModelBadConfig.
 Result<WhisperGenerationConfig> parse_whisper_config(std::string_view text, const WhisperDims& dims,

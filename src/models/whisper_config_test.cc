@@ -23,33 +23,23 @@ WhisperDims small_dims(int vocab_size) {
 
 TEST(WhisperConfig, ReadsWhatIsThere) {
   const auto config = parse_whisper_config(
-      R"({"suppress_ids":[1,7],"suppress_ids_begin":[220,50257],"lang_ids":[50259,50260],
+      R"({"suppress_ids":[1,7],"suppress_ids_begin":[220,50257],"lang_ids":"not read",
           "alignment_heads":[[2,1],[0,0]],"something":{"new":true}})",
       small_dims(51865), "config.json");
   ASSERT_TRUE(config.ok()) << config.error().message;
   EXPECT_THAT(config->suppress_tokens, ElementsAre(1, 7));
   EXPECT_THAT(config->suppress_begin_tokens, ElementsAre(220, 50257));
-  EXPECT_THAT(config->language_tokens, ElementsAre(50259, 50260));
   EXPECT_THAT(config->alignment_heads, ElementsAre(Pair(2, 1), Pair(0, 0)));
 }
 
 TEST(WhisperConfig, HasDefaults) {
-  for (const char* text : {"{}", R"({"alignment_heads":null,"lang_ids":null,"suppress_ids":null})"}) {
+  for (const char* text : {"{}", R"({"alignment_heads":null,"suppress_ids":null})"}) {
     const auto config = parse_whisper_config(text, small_dims(51866), "config.json");
     ASSERT_TRUE(config.ok()) << config.error().message;
     EXPECT_THAT(config->suppress_tokens, IsEmpty());
     EXPECT_THAT(config->suppress_begin_tokens, IsEmpty());
-    EXPECT_THAT(config->language_tokens, SizeIs(100));
-    EXPECT_EQ(config->language_tokens.front(), 50259);
     EXPECT_THAT(config->alignment_heads, ElementsAre(Pair(1, 0), Pair(1, 1), Pair(2, 0), Pair(2, 1)));
   }
-  EXPECT_THAT(parse_whisper_config("{}", small_dims(51865), "c")->language_tokens, SizeIs(99));
-}
-
-TEST(WhisperConfig, EnglishOnlyModelsHaveNoLanguages) {
-  const auto config = parse_whisper_config(R"({"lang_ids":[50259]})", small_dims(51864), "config.json");
-  ASSERT_TRUE(config.ok()) << config.error().message;
-  EXPECT_THAT(config->language_tokens, IsEmpty());
 }
 
 TEST(WhisperConfig, RefusesEachKindOfDamage) {
@@ -68,8 +58,8 @@ TEST(WhisperConfig, RefusesEachKindOfDamage) {
       {R"({"suppress_ids":["1"]})", ErrorCode::kModelBadConfig, "suppress_ids[0] is \"1\""},
       {R"({"suppress_ids":[18446744073709551615]})", ErrorCode::kModelBadConfig, "suppress_ids[0]"},
       {R"({"suppress_ids_begin":[51865]})", ErrorCode::kModelBadConfig, "suppress_ids_begin[0]"},
-      {R"({"lang_ids":[4294967297]})", ErrorCode::kModelBadConfig, "lang_ids[0]"},
-      {R"({"lang_ids":{"en":1}})", ErrorCode::kModelBadConfig, "lang_ids is no array"},
+      {R"({"suppress_ids_begin":[4294967297]})", ErrorCode::kModelBadConfig, "suppress_ids_begin[0]"},
+      {R"({"suppress_ids_begin":{"en":1}})", ErrorCode::kModelBadConfig, "suppress_ids_begin is no array"},
       {R"({"alignment_heads":[1]})", ErrorCode::kModelBadConfig, "alignment_heads[0] is 1"},
       {R"({"alignment_heads":[[1]]})", ErrorCode::kModelBadConfig, "alignment_heads[0] is [1]"},
       {R"({"alignment_heads":[[1,0,0]]})", ErrorCode::kModelBadConfig, "alignment_heads[0]"},

@@ -74,7 +74,6 @@ struct WhisperDims {
 struct WhisperGenerationConfig {
   std::vector<int> suppress_tokens;        ///< never written
   std::vector<int> suppress_begin_tokens;  ///< not written first
-  std::vector<int> language_tokens;
   std::vector<std::pair<int, int>> alignment_heads;  ///< (decoder layer, head), whose attention follows the audio
 };
 

@@ -20,11 +20,6 @@ double Tokenizer::timestamp_seconds(int token) const {
   return (token - special_.timestamp_begin) * kSecondsPerTimestamp;
 }
 
-int Tokenizer::timestamp_token(double seconds) const {
-  const double limited = std::fmin(std::fmax(0.0, seconds), (kNumTimestamps - 1) * kSecondsPerTimestamp);
-  return special_.timestamp_begin + static_cast<int>(std::lround(limited / kSecondsPerTimestamp));
-}
-
 std::string_view Tokenizer::token_bytes(int token) const {
   if (!is_text(token)) return {};
   const auto index = static_cast<std::size_t>(token);
@@ -48,12 +43,5 @@ std::string Tokenizer::decode_with_timestamps(std::span<const int> tokens) const
   }
   return text + to_valid_utf8(bytes);
 }
-
-std::string IncrementalDecoder::push(int token) {
-  pending_ += tokenizer_->token_bytes(token);
-  return take_complete_utf8(pending_);
-}
-
-std::string IncrementalDecoder::finish() { return to_valid_utf8(std::exchange(pending_, {})); }
 
 }  // namespace stenod::text

@@ -57,8 +57,6 @@ class Tokenizer {
 
   /// Precondition: is_timestamp(token).
   double timestamp_seconds(int token) const;
-  /// The nearest timestamp token; `seconds` is limited to [0, 30].
-  int timestamp_token(double seconds) const;
 
   /// The bytes of a text token, which need not be whole UTF-8 characters; empty for any other number.
   std::string_view token_bytes(int token) const;
@@ -77,22 +75,6 @@ class Tokenizer {
   std::vector<std::string> language_codes_;
   std::string bytes_;                   ///< of all text tokens, one after another
   std::vector<std::uint32_t> offsets_;  ///< token i is [offsets_[i], offsets_[i + 1]) of bytes_; eot + 1 entries
-};
-
-/// Decodes a sequence as it grows: what is given out is always whole characters, and all pieces together are what
-/// decode() gives. The tokenizer must outlive it.
-class IncrementalDecoder {
- public:
-  explicit IncrementalDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
-
-  /// The text that is complete with this token; may be empty.
-  std::string push(int token);
-  /// What was held back: empty, or U+FFFD for a character that never got its end.
-  std::string finish();
-
- private:
-  const Tokenizer* tokenizer_;
-  std::string pending_;
 };
 
 }  // namespace stenod::text

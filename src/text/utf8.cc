@@ -10,23 +10,13 @@ bool is_white_space(char32_t c) {
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-/// Decodes as much as wanted; returns how many bytes were taken.
 template <typename Sink>
-std::size_t for_each_unit(std::string_view bytes, bool keep_incomplete, Sink sink) {
-  std::size_t position = 0;
-  while (position < bytes.size()) {
-    const Utf8Unit unit = read_utf8(bytes.substr(position));
-    if (keep_incomplete && unit.kind == Utf8Unit::Kind::kIncomplete) break;
-    sink(bytes.substr(position, unit.size), unit);
-    position += unit.size;
+void for_each_unit(std::string_view bytes, Sink sink) {
+  while (!bytes.empty()) {
+    const Utf8Unit unit = read_utf8(bytes);
+    sink(bytes.substr(0, unit.size), unit);
+    bytes.remove_prefix(unit.size);
   }
-  return position;
-}
-
-std::size_t append_valid(std::string& out, std::string_view bytes, bool keep_incomplete) {
-  return for_each_unit(bytes, keep_incomplete, [&out](std::string_view raw, const Utf8Unit& unit) {
-    out += unit.kind == Utf8Unit::Kind::kCodePoint ? raw : kReplacementUtf8;
-  });
 }
 
 }  // namespace
@@ -72,19 +62,15 @@ void append_utf8(std::string& out, char32_t c) {
 std::string to_valid_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
-  append_valid(out, bytes, false);
-  return out;
-}
-
-std::string take_complete_utf8(std::string& pending) {
-  std::string out;
-  pending.erase(0, append_valid(out, pending, true));
+  for_each_unit(bytes, [&out](std::string_view raw, const Utf8Unit& unit) {
+    out += unit.kind == Utf8Unit::Kind::kCodePoint ? raw : kReplacementUtf8;
+  });
   return out;
 }
 
 std::u32string to_code_points(std::string_view bytes) {
   std::u32string out;
-  for_each_unit(bytes, false, [&out](std::string_view, const Utf8Unit& unit) { out += unit.code_point; });
+  for_each_unit(bytes, [&out](std::string_view, const Utf8Unit& unit) { out += unit.code_point; });
   return out;
 }
 
@@ -92,7 +78,7 @@ std::string_view strip(std::string_view text) {
   std::size_t begin = text.size();
   std::size_t end = 0;
   std::size_t position = 0;
-  for_each_unit(text, false, [&](std::string_view raw, const Utf8Unit& unit) {
+  for_each_unit(text, [&](std::string_view raw, const Utf8Unit& unit) {
     if (!is_white_space(unit.code_point)) {
       begin = std::min(begin, position);
       end = position + raw.size();

@@ -28,10 +28,6 @@ void append_utf8(std::string& out, char32_t code_point);
 /// The bytes with every ill-formed subpart, an incomplete end too, replaced by U+FFFD: always valid UTF-8.
 std::string to_valid_utf8(std::string_view bytes);
 
-/// The same, but takes only what is complete out of `pending` and leaves there an incomplete sequence at its end (at
-/// most 3 bytes), so that text can be decoded piece by piece.
-std::string take_complete_utf8(std::string& pending);
-
 /// Code points (U+FFFD for each ill-formed subpart).
 std::u32string to_code_points(std::string_view bytes);
 

@@ -44,17 +44,6 @@ TEST(Utf8, ReplacesMaximalSubparts) {
   EXPECT_EQ(to_valid_utf8("plain"), "plain");
 }
 
-TEST(Utf8, HoldsAnIncompleteEndBack) {
-  std::string pending = "a\xE3\x81";
-  EXPECT_EQ(take_complete_utf8(pending), "a");
-  EXPECT_EQ(pending, "\xE3\x81");
-  pending += "\x82";
-  EXPECT_EQ(take_complete_utf8(pending), "あ");
-  EXPECT_EQ(pending, "");
-  pending = "\xE3" "a";
-  EXPECT_EQ(take_complete_utf8(pending), "\xEF\xBF\xBD" "a");
-}
-
 TEST(Utf8, CodePointsHaveOneReplacementForEachSubpart) {
   EXPECT_EQ(to_code_points("aあ\x80\xE3\x81"), (std::u32string{U'a', U'あ', 0xFFFD, 0xFFFD}));
 }

@@ -84,6 +84,10 @@ dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inputs, st
 
 }  // namespace
 
+struct PackedMatrix::Layout {
+  dnnl::memory::desc packed;  ///< of a panel, as the kernels want it
+};
+
 struct PackedMatrix::Panel {
   AlignedBytes bytes;
   dnnl::memory memory;
@@ -112,73 +116,14 @@ Result<std::unique_ptr<PackedMatrix>> PackedMatrix::create(const LinearSource& s
     matrix->inputs_ = source.inputs;
     matrix->type_ = type;
     matrix->element_bytes_ = type == ComputeType::kInt8 ? 1 : type == ComputeType::kBFloat16 ? 2 : 4;
-    matrix->num_threads_ = num_threads;
     const std::int64_t per_thread = (source.outputs + num_threads - 1) / num_threads;
     matrix->panel_width_ = static_cast<int>(std::min(kMaxPanelWidth, (per_thread + 63) / 64 * 64));
-    const std::int64_t width = matrix->panel_width_;
-    const std::int64_t num_panels = (source.outputs + width - 1) / width;
 
     const Types types = types_of(type);
-    const auto any = dnnl::memory::desc({source.inputs, width}, types.weight, dnnl::memory::format_tag::any);
-    const dnnl::memory::desc packed = describe(kBlockRows, source.inputs, width, types, any).weights_desc();
-
-    for (const int rows : row_classes(type)) {
-      const auto description = describe(rows, source.inputs, width, types, packed);
-      auto kernel = std::make_unique<Kernel>();
-      kernel->rows = rows;
-      kernel->primitive = dnnl::matmul(description);
-      for (int thread = 0; thread < num_threads; ++thread) {
-        Kernel::PerThread& per = kernel->threads.emplace_back();
-        per.scratchpad_bytes = allocate_aligned(description.scratchpad_desc().get_size());
-        per.stream = dnnl::stream(cpu_engine());
-        per.input = dnnl::memory(description.src_desc(), cpu_engine(), nullptr);
-        per.product = dnnl::memory(description.dst_desc(), cpu_engine(), nullptr);
-        per.scratchpad = dnnl::memory(description.scratchpad_desc(), cpu_engine(), per.scratchpad_bytes.get());
-      }
-      matrix->kernels_.push_back(std::move(kernel));
-    }
-
-    const bool int8 = type == ComputeType::kInt8;
-    if (int8) {
-      matrix->scales_.assign(static_cast<std::size_t>(num_panels * width), 0.0f);
-      matrix->column_sums_.assign(static_cast<std::size_t>(num_panels * width), 0);
-    }
-    matrix->bias_.assign(source.bias.begin(), source.bias.end());
-    if (!source.bias.empty()) matrix->bias_.resize(static_cast<std::size_t>(num_panels * width), 0.0f);
-
-    // A panel as it comes: [width, inputs] row by row, which is the plain transposed form of what is multiplied with.
-    const dnnl::memory::desc unpacked({source.inputs, width}, types.weight, dnnl::memory::format_tag::ba);
-    const AlignedBytes rows = allocate_aligned(unpacked.get_size());
-    const dnnl::reorder reorder(dnnl::reorder::primitive_desc(cpu_engine(), unpacked, cpu_engine(), packed));
-    dnnl::stream stream(cpu_engine());
-    dnnl::memory unpacked_memory(unpacked, cpu_engine(), rows.get());
-    std::vector<float> values(static_cast<std::size_t>(source.inputs));
-    for (std::int64_t panel_index = 0; panel_index < num_panels; ++panel_index) {
-      std::memset(rows.get(), 0, unpacked.get_size());
-      for (std::int64_t i = 0; i < width; ++i) {
-        const std::int64_t output = panel_index * width + i;
-        if (output >= source.outputs) break;
-        source.read_row(output, values);
-        if (!all_finite(values)) {
-          return Error{ErrorCode::kInvalidArgument, fmt::format("row {} holds a value that is not finite", output)};
-        }
-        std::byte* to = rows.get() + i * matrix->input_row_bytes();
-        if (int8) {
-          const QuantisedWeightRow row = quantise_weight_row(values, reinterpret_cast<std::int8_t*>(to));
-          matrix->scales_[static_cast<std::size_t>(output)] = row.scale;
-          matrix->column_sums_[static_cast<std::size_t>(output)] = row.sum;
-        } else if (type == ComputeType::kBFloat16) {
-          convert_to_bfloat16(values, reinterpret_cast<std::uint16_t*>(to));
-        } else {
-          std::memcpy(to, values.data(), values.size() * sizeof(float));
-        }
-      }
-      auto panel = std::make_unique<Panel>();
-      panel->bytes = allocate_aligned(packed.get_size());
-      panel->memory = dnnl::memory(packed, cpu_engine(), panel->bytes.get());
-      reorder.execute(stream, unpacked_memory, panel->memory);
-      matrix->panels_.push_back(std::move(panel));
-    }
+    const auto any = dnnl::memory::desc({source.inputs, matrix->panel_width_}, types.weight, dnnl::memory::format_tag::any);
+    const Layout layout = {describe(kBlockRows, source.inputs, matrix->panel_width_, types, any).weights_desc()};
+    matrix->make_kernels(layout, num_threads);
+    STENOD_RETURN_IF_ERROR(matrix->pack_panels(source, layout));
     return matrix;
   } catch (const dnnl::error& error) {
     if (error.status == dnnl_out_of_memory) return Error{ErrorCode::kOutOfMemory, "no memory for weights"};
@@ -191,6 +136,78 @@ Result<std::unique_ptr<PackedMatrix>> PackedMatrix::create(const LinearSource& s
   }
 }
 
+void PackedMatrix::make_kernels(const Layout& layout, int num_threads) {
+  for (const int rows : row_classes(type_)) {
+    const auto description = describe(rows, inputs_, panel_width_, types_of(type_), layout.packed);
+    auto kernel = std::make_unique<Kernel>();
+    kernel->rows = rows;
+    kernel->primitive = dnnl::matmul(description);
+    for (int thread = 0; thread < num_threads; ++thread) {
+      Kernel::PerThread& per = kernel->threads.emplace_back();
+      per.scratchpad_bytes = allocate_aligned(description.scratchpad_desc().get_size());
+      per.stream = dnnl::stream(cpu_engine());
+      per.input = dnnl::memory(description.src_desc(), cpu_engine(), nullptr);
+      per.product = dnnl::memory(description.dst_desc(), cpu_engine(), nullptr);
+      per.scratchpad = dnnl::memory(description.scratchpad_desc(), cpu_engine(), per.scratchpad_bytes.get());
+    }
+    kernels_.push_back(std::move(kernel));
+  }
+}
+
+Status PackedMatrix::pack_panels(const LinearSource& source, const Layout& layout) {
+  const std::int64_t width = panel_width_;
+  const std::int64_t num_panels = (outputs_ + width - 1) / width;
+  const auto padded_outputs = static_cast<std::size_t>(num_panels * width);
+  if (type_ == ComputeType::kInt8) {
+    scales_.assign(padded_outputs, 0.0f);
+    column_sums_.assign(padded_outputs, 0);
+  }
+  bias_.assign(source.bias.begin(), source.bias.end());
+  if (!source.bias.empty()) bias_.resize(padded_outputs, 0.0f);
+
+  // A panel as it comes: [width, inputs] row by row, which is the plain transposed form of what is multiplied with.
+  const dnnl::memory::desc unpacked({inputs_, width}, types_of(type_).weight, dnnl::memory::format_tag::ba);
+  const AlignedBytes rows = allocate_aligned(unpacked.get_size());
+  const dnnl::reorder reorder(dnnl::reorder::primitive_desc(cpu_engine(), unpacked, cpu_engine(), layout.packed));
+  dnnl::stream stream(cpu_engine());
+  dnnl::memory unpacked_memory(unpacked, cpu_engine(), rows.get());
+  std::vector<float> values(static_cast<std::size_t>(inputs_));
+  for (std::int64_t panel_index = 0; panel_index < num_panels; ++panel_index) {
+    std::memset(rows.get(), 0, unpacked.get_size());
+    for (std::int64_t i = 0; i < width && panel_index * width + i < outputs_; ++i) {
+      const std::int64_t output = panel_index * width + i;
+      source.read_row(output, values);
+      if (!all_finite(values)) {
+        return Error{ErrorCode::kInvalidArgument, fmt::format("row {} holds a value that is not finite", output)};
+      }
+      store_row(output, values, rows.get() + i * input_row_bytes());
+    }
+    auto panel = std::make_unique<Panel>();
+    panel->bytes = allocate_aligned(layout.packed.get_size());
+    panel->memory = dnnl::memory(layout.packed, cpu_engine(), panel->bytes.get());
+    reorder.execute(stream, unpacked_memory, panel->memory);
+    panels_.push_back(std::move(panel));
+  }
+  return {};
+}
+
+void PackedMatrix::store_row(std::int64_t output, std::span<const float> values, std::byte* to) {
+  switch (type_) {
+    case ComputeType::kInt8: {
+      const QuantisedWeightRow row = quantise_weight_row(values, reinterpret_cast<std::int8_t*>(to));
+      scales_[static_cast<std::size_t>(output)] = row.scale;
+      column_sums_[static_cast<std::size_t>(output)] = row.sum;
+      break;
+    }
+    case ComputeType::kBFloat16:
+      convert_to_bfloat16(values, reinterpret_cast<std::uint16_t*>(to));
+      break;
+    case ComputeType::kFloat32:
+      std::memcpy(to, values.data(), values.size_bytes());
+      break;
+  }
+}
+
 const PackedMatrix::Kernel& PackedMatrix::kernel(int rows) const {
   assert(rows >= 1 && rows <= kBlockRows);
   for (const auto& kernel : kernels_) {
@@ -198,8 +215,6 @@ const PackedMatrix::Kernel& PackedMatrix::kernel(int rows) const {
   }
   return *kernels_.back();
 }
-
-int PackedMatrix::padded_rows(int rows) const { return kernel(rows).rows; }
 
 bool PackedMatrix::multiply(const void* block, int rows, int panel, void* product, int thread) const {
   const Kernel& chosen = kernel(rows);

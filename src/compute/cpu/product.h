@@ -35,13 +35,10 @@ class PackedMatrix final : public PackedLinear {
   std::int64_t input_row_bytes() const { return inputs_ * element_bytes_; }
 
   /// product[rows, panel_width()] = block [rows, inputs] times panel; int32 for int8, float32 otherwise. Columns beyond
-  /// outputs() are zero. Both sides are contiguous, aligned to 64 bytes, and have room for padded_rows(rows) rows, whose
+  /// outputs() are zero. Both sides are contiguous, aligned to 64 bytes, and have room for kBlockRows rows, whose
   /// extra inputs are read and whose extra results are undefined. Any thread; `thread` is its index in the team.
   /// False when oneDNN fails, which it has no reason to; the product is then undefined.
   bool multiply(const void* block, int rows, int panel, void* product, int thread) const;
-
-  /// The number of rows that a product of `rows` is computed with: float results are the same for all these.
-  int padded_rows(int rows) const;
 
   /// Per output channel, [num_panels * panel_width]; zero beyond outputs().
   std::span<const float> scales() const { return scales_; }             ///< int8 only
@@ -49,17 +46,20 @@ class PackedMatrix final : public PackedLinear {
   std::span<const float> bias() const { return bias_; }                 ///< empty when there is none
 
  private:
+  struct Layout;
   struct Panel;
   struct Kernel;
   PackedMatrix();
 
+  void make_kernels(const Layout& layout, int num_threads);
+  Status pack_panels(const LinearSource& source, const Layout& layout);
+  void store_row(std::int64_t output, std::span<const float> values, std::byte* to);
   const Kernel& kernel(int rows) const;
 
   std::int64_t outputs_ = 0, inputs_ = 0;
   ComputeType type_ = ComputeType::kFloat32;
   int element_bytes_ = 4;
   int panel_width_ = 0;
-  int num_threads_ = 1;
   std::vector<float> scales_;
   std::vector<std::int32_t> column_sums_;
   std::vector<float> bias_;
