@@ -133,6 +133,7 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
   const auto assessment = whisper::assess({.avg_logprob = decoded.avg_logprob,
                                            .no_speech_prob = decoded.no_speech_prob,
                                            .compression_ratio = result.compression_ratio,
+                                           .language_probability = decoded.language_probability,
                                            .num_text_tokens = blank ? 0 : num_text_tokens,
                                            .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
                                            .finish = decoded.finish},

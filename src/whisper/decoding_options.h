@@ -33,6 +33,7 @@ struct QualityThresholds {
   float no_speech_prob = 0.6f;        ///< above it, and with a low log-probability, there is no speech
   float avg_logprob = -1.0f;          ///< below it a result is repeated
   float compression_ratio = 2.4f;     ///< above it a result is repeated
+  float language_probability = 0.6f;  ///< a language detected with less is repeated
   float token_share = 0.67f;          ///< more than this share of the most that anyone says is repeated
 };
 

@@ -20,6 +20,7 @@ std::optional<QualityIssue> find_issue(const QualityFigures& figures, const Qual
   if (figures.finish == FinishReason::kTokenLimit || static_cast<float>(figures.num_text_tokens) > most) {
     return QualityIssue::kTokenRate;
   }
+  if (figures.language_probability < thresholds.language_probability) return QualityIssue::kLanguage;
   return std::nullopt;
 }
 
@@ -44,6 +45,8 @@ std::string_view issue_name(QualityIssue issue) {
       return "low_logprob";
     case QualityIssue::kTokenRate:
       return "token_rate";
+    case QualityIssue::kLanguage:
+      return "language";
     case QualityIssue::kEmpty:
       return "empty";
   }

@@ -24,6 +24,7 @@ enum class QualityIssue {
   kCompressionRatio,  ///< the text repeats itself
   kLowLogprob,        ///< the model was guessing
   kTokenRate,         ///< more text than anyone can say in that time
+  kLanguage,          ///< the detected language is doubtful
   kEmpty,             ///< no text, although there seems to be speech
 };
 
@@ -34,6 +35,7 @@ struct QualityFigures {
   float avg_logprob = 0;
   float no_speech_prob = 0;
   float compression_ratio = 0;  ///< of the text as UTF-8
+  float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
   int max_text_tokens = 0;  ///< more than anyone says in that time, in that language
   FinishReason finish = FinishReason::kEndOfText;

@@ -109,6 +109,15 @@ TEST(Quality, TooMuchTextIsRepeatedAndThenGiven) {
   expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kTokenRate);
 }
 
+TEST(Quality, ADoubtfulLanguageIsRepeatedAndThenGiven) {
+  auto figures = good();
+  figures.language_probability = 0.6f;
+  expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
+  figures.language_probability = 0.59f;
+  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kLanguage);
+  expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kLanguage);
+}
+
 TEST(Quality, RepetitiveTextIsRepeatedAndThenSuppressed) {
   auto figures = good();
   figures.compression_ratio = 2.4f;
@@ -130,7 +139,8 @@ TEST(Quality, WhatIsLeftOfALoopIsGivenWhenItIsProbable) {
 TEST(Quality, IssuesHaveDistinctNames) {
   std::set<std::string_view> names;
   for (const auto issue : {QualityIssue::kNoSpeech, QualityIssue::kRepetition, QualityIssue::kCompressionRatio,
-                           QualityIssue::kLowLogprob, QualityIssue::kTokenRate, QualityIssue::kEmpty}) {
+                           QualityIssue::kLowLogprob, QualityIssue::kTokenRate, QualityIssue::kLanguage,
+                           QualityIssue::kEmpty}) {
     EXPECT_FALSE(issue_name(issue).empty());
     EXPECT_TRUE(names.insert(issue_name(issue)).second);
   }
