@@ -31,6 +31,13 @@ constexpr int kMaxFrameSamples = 1 << 20;
 constexpr std::array<std::string_view, 8> kPlaylistFormats = {
     "concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"};
 
+/// Less than this is no sign of a file that was cut off: headers round, and encoders pad.
+constexpr double kMinMissingS = 2;
+constexpr double kMinMissingShare = 0.02;
+
+constexpr std::string_view kNotRecognised =
+    "not recognised as audio or video; expected a file such as WAV, FLAC, MP3, M4A, OGG or MP4";
+
 struct FreeFormat {
   void operator()(AVFormatContext* format) const { avformat_close_input(&format); }
 };
@@ -60,6 +67,42 @@ std::string ffmpeg_message(int status) {
   return text.data();
 }
 
+/// Programs that write a WAV file to a pipe can't know its size: they put the largest one that some reader takes.
+bool is_placeholder(std::uint64_t num_bytes) {
+  constexpr std::uint64_t kNear = 1 << 16;
+  const auto near = [&](std::uint64_t size) { return num_bytes >= size - kNear && num_bytes <= size + kNear; };
+  return near(1ULL << 31) || near(1ULL << 32) || num_bytes > 1ULL << 62;
+}
+
+/// The bytes of samples that a WAV file's header announces, relative to those that follow it; 1 where it says nothing.
+/// FFmpeg itself drops the header's figure where the file is shorter. Leaves `file` at its beginning.
+double announced_wav_share(AVIOContext* file, std::int64_t file_size) {
+  double share = 1;
+  std::uint64_t long_size = 0;  // of RF64, whose other size fields are 2^32 - 1
+  avio_seek(file, 0, SEEK_SET);
+  // Big-endian RIFX is too rare to bother.
+  bool more = avio_rl32(file) != MKTAG('R', 'I', 'F', 'X') && avio_skip(file, 8) >= 0;
+  while (more) {
+    const std::uint32_t tag = avio_rl32(file);
+    const std::uint32_t size = avio_rl32(file);
+    if (avio_feof(file) != 0) break;  // looked at here, because a seek forgets it
+    const std::int64_t start = avio_tell(file);
+    if (tag == MKTAG('d', 's', '6', '4')) {
+      avio_skip(file, 8);
+      long_size = avio_rl64(file);
+    } else if (tag == MKTAG('d', 'a', 't', 'a')) {
+      const std::uint64_t announced = size == UINT32_MAX ? long_size : size;
+      if (!is_placeholder(announced) && file_size > start) {
+        share = static_cast<double>(announced) / static_cast<double>(file_size - start);
+      }
+      break;
+    }
+    more = avio_seek(file, start + size + size % 2, SEEK_SET) >= 0;
+  }
+  avio_seek(file, 0, SEEK_SET);
+  return share;
+}
+
 }  // namespace
 
 class Decoder::Impl {
@@ -72,14 +115,20 @@ class Decoder::Impl {
   int num_channels() const { return num_channels_; }
   std::optional<double> estimated_duration_s() const;
   std::int64_t num_skipped_packets() const { return num_skipped_packets_; }
+  int num_audio_tracks() const { return num_audio_tracks_; }
+  int audio_track() const { return audio_track_; }
+  double missing_s() const;
 
  private:
   Status open_format();
   Status open_codec();
+  /// As the file or FFmpeg's guess has it; 0: unknown.
+  double header_duration_s() const;
   Status decode(ChannelSamples& samples);
   Status feed_packet();
   Error error(ErrorCode code, std::string_view what) const;
-  /// `code`, unless FFmpeg failed because of something else: cancelled, an unreadable disk, no memory.
+  /// `code`, unless FFmpeg failed because of something else: cancelled, an unreadable disk, no memory, or because it
+  /// knew the format by the file's name only.
   Error ffmpeg_error(int status, ErrorCode code, std::string_view what) const;
 
   std::unique_ptr<Input> input_;
@@ -91,6 +140,12 @@ class Decoder::Impl {
   std::unique_ptr<Resampler> resampler_;
   AVStream* stream_ = nullptr;
   int num_channels_ = 1;
+  int num_audio_tracks_ = 0;
+  int audio_track_ = 0;
+  int probe_score_ = 0;
+  double wav_share_ = 1;   ///< see announced_wav_share()
+  double announced_s_ = 0; ///< the time at which the track, or else the file, ends as its header says; 0: unknown
+  double reached_s_ = 0;   ///< the end of the packets read so far, by the file's time stamps
   std::int64_t num_samples_ = 0;
   std::int64_t num_skipped_packets_ = 0;
   bool draining_ = false;  ///< the decoder has got all packets
@@ -105,6 +160,7 @@ Error Decoder::Impl::error(ErrorCode code, std::string_view what) const {
 Error Decoder::Impl::ffmpeg_error(int status, ErrorCode code, std::string_view what) const {
   if (Status input = input_->status(); !input) return std::move(input).error();
   if (status == AVERROR(ENOMEM)) return error(ErrorCode::kOutOfMemory, "not enough memory to decode the audio");
+  if (probe_score_ <= AVPROBE_SCORE_EXTENSION) return error(ErrorCode::kAudioUnknownFormat, kNotRecognised);
   return error(code, fmt::format("{} ({})", what, ffmpeg_message(status)));
 }
 
@@ -126,16 +182,18 @@ Status Decoder::Impl::open_format() {
   const std::string url = std::filesystem::path(input_->name()).filename().string();
   const AVInputFormat* input_format = nullptr;
   int status = av_probe_input_buffer2(input_->context(), &input_format, url.c_str(), nullptr, 0, 0);
-  if (status < 0) {
-    return ffmpeg_error(status, ErrorCode::kAudioUnknownFormat,
-                        "not recognised as audio or video; expected a file such as WAV, FLAC, MP3, M4A, OGG or MP4");
-  }
+  if (status < 0) return ffmpeg_error(status, ErrorCode::kAudioUnknownFormat, kNotRecognised);
+  probe_score_ = status;
   for (const std::string_view name : kPlaylistFormats) {
     if (name == input_format->name) {
       return error(ErrorCode::kAudioPlaylist,
                    fmt::format("this is a playlist ({}), which only refers to other files; give those files themselves",
                                name));
     }
+  }
+
+  if (input_format->name == std::string_view("wav")) {
+    wav_share_ = announced_wav_share(input_->context(), input_->size());
   }
 
   AVFormatContext* format = avformat_alloc_context();
@@ -166,18 +224,32 @@ Status Decoder::Impl::open_format() {
 }
 
 Status Decoder::Impl::open_codec() {
+  const int best = av_find_best_stream(format_.get(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0);  // < 0: none is sound
   for (unsigned i = 0; i < format_->nb_streams; ++i) {
     AVStream* stream = format_->streams[i];
-    if (stream_ == nullptr && stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) {
+    if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    ++num_audio_tracks_;
+    if (stream_ == nullptr || stream->index == best) {
       stream_ = stream;
-    } else {
-      stream->discard = AVDISCARD_ALL;
+      audio_track_ = num_audio_tracks_;
     }
   }
   if (stream_ == nullptr) {
     return error(ErrorCode::kAudioNoStream,
                  fmt::format("this {} file has no audio track, expected at least one", format_->iformat->name));
   }
+  if (best < 0 && probe_score_ <= AVPROBE_SCORE_EXTENSION) {
+    return error(ErrorCode::kAudioUnknownFormat, kNotRecognised);
+  }
+  const bool track_duration = stream_->duration != AV_NOPTS_VALUE;
+  for (unsigned i = 0; i < format_->nb_streams; ++i) {
+    // A duration of the whole file is that of its longest track: then the others are read for their time stamps.
+    const bool wanted = static_cast<int>(i) == stream_->index || !track_duration;
+    format_->streams[i]->discard = wanted ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+  }
+  // All other ways are guesses from what is in the file.
+  if (format_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM) announced_s_ = header_duration_s();
+
   const AVCodecParameters& parameters = *stream_->codecpar;
   const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
   if (codec == nullptr) {
@@ -203,19 +275,31 @@ Status Decoder::Impl::open_codec() {
   return {};
 }
 
-std::optional<double> Decoder::Impl::estimated_duration_s() const {
-  const AVCodecParameters& parameters = *stream_->codecpar;
-  double duration_s = -1;
+double Decoder::Impl::header_duration_s() const {
+  double duration_s = 0;
   if (stream_->duration != AV_NOPTS_VALUE) {
     duration_s = static_cast<double>(stream_->duration) * av_q2d(stream_->time_base);
   } else if (format_->duration != AV_NOPTS_VALUE) {
     duration_s = static_cast<double>(format_->duration) / AV_TIME_BASE;
   }
-  if (!(duration_s > 0)) return std::nullopt;
+  return std::max(duration_s, 0.0);
+}
+
+std::optional<double> Decoder::Impl::estimated_duration_s() const {
+  const AVCodecParameters& parameters = *stream_->codecpar;
+  double duration_s = header_duration_s();
+  if (duration_s == 0) return std::nullopt;
   const double bits_per_s = static_cast<double>(av_get_exact_bits_per_sample(parameters.codec_id)) *
                             parameters.sample_rate * parameters.ch_layout.nb_channels;
   if (bits_per_s > 0) duration_s = std::min(duration_s, static_cast<double>(input_->size()) * 8 / bits_per_s);
   return duration_s;
+}
+
+double Decoder::Impl::missing_s() const {
+  if (!at_end_ || failure_) return 0;
+  const double announced_s = wav_share_ > 1 ? reached_s_ * wav_share_ : announced_s_;
+  const double missing_s = announced_s - reached_s_;
+  return reached_s_ > 0 && missing_s > std::max(kMinMissingS, kMinMissingShare * announced_s) ? missing_s : 0;
 }
 
 Result<std::size_t> Decoder::Impl::read(ChannelSamples& samples) {
@@ -264,6 +348,10 @@ Status Decoder::Impl::feed_packet() {
     avcodec_send_packet(codec_.get(), nullptr);
     return {};
   }
+  if (packet_->pts != AV_NOPTS_VALUE) {
+    const double end = static_cast<double>(packet_->pts) + static_cast<double>(packet_->duration);
+    reached_s_ = std::max(reached_s_, end * av_q2d(format_->streams[packet_->stream_index]->time_base));
+  }
   if (packet_->stream_index == stream_->index) {
     status = avcodec_send_packet(codec_.get(), packet_.get());
     if (status < 0 && status != AVERROR_EOF) ++num_skipped_packets_;
@@ -295,5 +383,8 @@ int Decoder::num_channels() const { return impl_->num_channels(); }
 std::optional<double> Decoder::estimated_duration_s() const { return impl_->estimated_duration_s(); }
 Result<std::size_t> Decoder::read(ChannelSamples& samples) { return impl_->read(samples); }
 std::int64_t Decoder::num_skipped_packets() const { return impl_->num_skipped_packets(); }
+int Decoder::num_audio_tracks() const { return impl_->num_audio_tracks(); }
+int Decoder::audio_track() const { return impl_->audio_track(); }
+double Decoder::missing_s() const { return impl_->missing_s(); }
 
 }  // namespace stenod::audio

@@ -29,7 +29,8 @@ struct DecoderOptions {
 /// 16-bit samples at kSampleRate, [channel][sample]; all channels have the same length.
 using ChannelSamples = std::vector<std::vector<std::int16_t>>;
 
-/// Decodes the first audio track of any file that FFmpeg's libraries read, block by block, in constant memory.
+/// Decodes one audio track of any file that FFmpeg's libraries read, block by block, in constant memory. Of several
+/// tracks it takes the one that the file marks as its default, or else the one that FFmpeg would play.
 ///
 /// Only the given file is read: playlists and references to other files or to the network are never followed. Positions
 /// count the track's own samples; time stamps in the file are not looked at. Used by one thread at a time; blocks on the
@@ -40,7 +41,7 @@ class Decoder {
   static constexpr int kMaxSampleRate = 768000;
   static constexpr int kMaxChannels = 64;
 
-  /// Opens a regular file. Errors: kNotFound, kPermissionDenied, kIoError, kInvalidArgument (not a regular file),
+  /// Opens a regular file. Errors: kNotFound, kPermissionDenied, kIoError, kInvalidArgument (no regular file),
   /// kAudio…, kCancelled, kOutOfMemory.
   static Result<std::unique_ptr<Decoder>> open(const std::filesystem::path& path, DecoderOptions options = {});
 
@@ -53,6 +54,10 @@ class Decoder {
 
   /// 1 with kMix; the track's number with kSplit.
   int num_channels() const;
+
+  /// The file's audio tracks, of which number audio_track() is decoded, counted from 1.
+  int num_audio_tracks() const;
+  int audio_track() const;
 
   /// What the file says, at most what its size allows where that is known; absent where it says nothing. Not to be
   /// relied on: headers lie.
@@ -68,6 +73,10 @@ class Decoder {
   /// Packets left out so far because they could not be decoded. More than 0 calls for a warning: positions after such a
   /// gap are early by its length.
   std::int64_t num_skipped_packets() const;
+
+  /// After the end: seconds of audio that the file's header announces and its data do not hold, as when a transfer broke
+  /// off. 0 for less than 2 s or 2 %, and for files that don't say how long they are (docs/audio.md).
+  double missing_s() const;
 
  private:
   class Impl;

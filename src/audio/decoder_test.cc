@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/base_sink.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,14 +10,18 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
+#include <mutex>
 #include <random>
 
 #include "audio/testing/audio_files.h"
+#include "base/log.h"
 
 namespace stenod::audio {
 namespace {
 
 using testing::encode;
+using testing::join_tracks;
 using testing::rms;
 using testing::TempFolder;
 using testing::tone;
@@ -26,12 +31,20 @@ using testing::WavHeader;
 struct Decoded {
   ChannelSamples samples;
   std::int64_t num_skipped = 0;
+  double estimated_s = 0;
+  double missing_s = 0;
+  int num_tracks = 0;
+  int track = 0;
 };
 
 Result<Decoded> drain(Result<std::unique_ptr<Decoder>> decoder) {
   if (!decoder) return std::move(decoder).error();
   Decoded out;
   out.samples.resize(static_cast<std::size_t>((*decoder)->num_channels()));
+  out.estimated_s = (*decoder)->estimated_duration_s().value_or(0);
+  out.num_tracks = (*decoder)->num_audio_tracks();
+  out.track = (*decoder)->audio_track();
+  EXPECT_EQ((*decoder)->missing_s(), 0) << "not yet at the end";
   ChannelSamples block;
   for (;;) {
     STENOD_ASSIGN_OR_RETURN(const std::size_t n, (*decoder)->read(block));
@@ -43,6 +56,7 @@ Result<Decoded> drain(Result<std::unique_ptr<Decoder>> decoder) {
     }
   }
   out.num_skipped = (*decoder)->num_skipped_packets();
+  out.missing_s = (*decoder)->missing_s();
   return out;
 }
 
@@ -164,6 +178,9 @@ TEST(Decoder, ReadsTheUsualFormats) {
     EXPECT_NEAR(static_cast<double>(decoded->samples[0].size()) / kSampleRate, 3, c.tolerance_s);
     EXPECT_NEAR(rms(decoded->samples[0]), 0.3535, 0.02);
     EXPECT_EQ(decoded->num_skipped, 0);
+    EXPECT_EQ(decoded->missing_s, 0);
+    EXPECT_EQ(decoded->num_tracks, 1);
+    EXPECT_EQ(decoded->track, 1);
   }
 }
 
@@ -216,6 +233,10 @@ TEST(Decoder, RefusesWhatIsNoFile) {
   ASSERT_EQ(mkfifo((folder.path() / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(code(folder.path() / "pipe"), "invalid_argument");
   EXPECT_EQ(code("/dev/zero"), "invalid_argument");
+  EXPECT_EQ(code(""), "invalid_argument");
+  EXPECT_EQ(decode("").error().message, "no file name: expected an audio or video file");
+  EXPECT_EQ(decode(folder.path()).error().message, folder.path().string() + ": is a folder; give the files in it");
+  EXPECT_EQ(decode("/dev/zero").error().message, "/dev/zero: pipes and devices cannot be read; give a file");
   EXPECT_EQ(code(folder.write("empty.wav", "")), "audio_empty");
   EXPECT_EQ(error_of(decode_bytes("")), "audio_empty");
 
@@ -240,6 +261,12 @@ TEST(Decoder, RefusesUnknownFormats) {
   EXPECT_EQ(error_of(decode_bytes("x")), "audio_unknown_format");
   EXPECT_EQ(error_of(decode_bytes("This is only text.\n")), "audio_unknown_format");
   EXPECT_EQ(error_of(decode_bytes("RIFF")), "audio_unknown_format");
+  // The name alone makes no audio of it.
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "This is only text, line " + std::to_string(i) + ".\n";
+  for (const char* name : {"a.mp3", "a.aac", "a.m4a", "a.wav", "a.flac", "a.ac3", "a.dts", "a.ogg", "a.amr"}) {
+    EXPECT_EQ(error_of(decode_bytes(text, ChannelMode::kMix, name), name), "audio_unknown_format") << name;
+  }
 }
 
 TEST(Decoder, NeverFollowsPlaylists) {
@@ -294,11 +321,14 @@ TEST(Decoder, TruncationAtEveryHeaderByteIsAnError) {
 
 TEST(Decoder, ReadsWhatIsThereWhenTheDataSizeLies) {
   const auto samples = tone(300, 16000, 1);
-  for (const std::int64_t size : {0LL, 0xffffffffLL, 0x7fffffffLL, 100'000'000LL, 32'001LL}) {
+  for (const std::int64_t size : {0LL, 0xffffffffLL, 0xffffffdbLL, 0x80000000LL, 0x7fffffffLL, 0x7ffff000LL,
+                                  100'000'000LL, 32'001LL}) {
     const std::string bytes = wav({.data_size = size}, samples);
     const auto decoded = decode_bytes(bytes);
     ASSERT_TRUE(decoded.ok()) << size << decoded.error().message;
     EXPECT_EQ(decoded->samples[0], samples) << size;
+    // The others are put by those who can't know the size.
+    EXPECT_NEAR(decoded->missing_s, size == 100'000'000 ? 3124 : 0, 1e-3) << size;
     const auto decoder = Decoder::open_memory(std::as_bytes(std::span(bytes)), "upload");
     EXPECT_LT((*decoder)->estimated_duration_s().value_or(0), 1.01) << size;
   }
@@ -327,6 +357,126 @@ TEST(Decoder, SkipsAndCountsDamagedPackets) {
   EXPECT_NEAR(static_cast<double>(cut->samples[0].size()), 70'000, 10'000);  // the header takes its share
 }
 
+TEST(Decoder, NoticesThatAFileIsCutOff) {
+  struct Case {
+    const char* name;
+    const char* encoder;
+    bool announced;  ///< does the header say how long the file is?
+  };
+  const TempFolder folder;
+  for (const Case& c : {Case{"a.wav", "pcm_s16le", true}, Case{"b.wav", "adpcm_ima_wav", true},
+                        Case{"a.mp3", "libmp3lame", true}, Case{"a.flac", "flac", true}, Case{"a.m4a", "aac", true},
+                        Case{"a.mkv", "aac", true}, Case{"a.webm", "libopus", true}, Case{"a.aiff", "pcm_s16be", true},
+                        Case{"a.au", "pcm_mulaw", true}, Case{"a.ogg", "libvorbis", false},
+                        Case{"a.opus", "libopus", false}, Case{"a.aac", "aac", false},
+                        Case{"a.caf", "pcm_s16le", false}}) {
+    SCOPED_TRACE(c.name);
+    const auto original = folder.path() / c.name;
+    const auto indexed = folder.path() / (std::string("indexed_") + c.name);
+    ASSERT_TRUE(encode(original, c.encoder, 16000, 1, tone(500, 16000, 20)));
+    join_tracks(indexed, {original}, 0);
+    const std::string whole = read_all(indexed);
+    const auto all = decode_bytes(whole);
+    ASSERT_TRUE(all.ok()) << all.error().message;
+    EXPECT_EQ(all->missing_s, 0);
+    const auto half = decode_bytes(whole.substr(0, whole.size() / 2));
+    ASSERT_TRUE(half.ok()) << half.error().message;
+    const double decoded_s = static_cast<double>(half->samples[0].size()) / kSampleRate;
+    EXPECT_LT(decoded_s, 13);
+    EXPECT_NEAR(half->missing_s, c.announced ? 20 - decoded_s : 0, 0.5);
+  }
+}
+
+TEST(Decoder, CallsNothingMissingForLittle) {
+  const auto missing_s = [](double seconds, double held_s) {
+    const std::string bytes = wav({}, tone(300, 16000, seconds));
+    return decode_bytes(bytes.substr(0, 44 + static_cast<std::size_t>(held_s * 32000)))->missing_s;
+  };
+  EXPECT_EQ(missing_s(10, 8.1), 0);
+  EXPECT_NEAR(missing_s(10, 7.9), 2.1, 1e-3);
+  EXPECT_EQ(missing_s(200, 196.1), 0);
+  EXPECT_NEAR(missing_s(200, 195.9), 4.1, 1e-3);
+}
+
+/// The same as RF64, whose sizes are elsewhere and have 64 bits.
+std::string rf64(const std::string& wav, std::uint64_t data_size) {
+  std::string sizes(28, '\0');
+  for (std::size_t i = 0; i < 8; ++i) sizes[8 + i] = static_cast<char>(data_size >> (8 * i));
+  return "RF64\xff\xff\xff\xffWAVEds64" + std::string("\x1c\0\0\0", 4) + sizes + wav.substr(12, 28) +
+         "\xff\xff\xff\xff" + wav.substr(44);
+}
+
+TEST(Decoder, FindsTheAnnouncedSizeInAnyWav) {
+  const auto samples = tone(300, 16000, 10);
+  const std::string whole = wav({}, samples);
+  const auto missing_s = [](const std::string& bytes) {
+    const auto decoded = decode_bytes(bytes);
+    if (!decoded) return -1.0;
+    EXPECT_NEAR(static_cast<double>(decoded->samples[0].size()), 160'000, 2000);
+    return decoded->missing_s;
+  };
+  EXPECT_EQ(missing_s(rf64(whole, 320'000)), 0);
+  EXPECT_NEAR(missing_s(rf64(whole, 640'000)), 10, 1e-3);
+  EXPECT_NEAR(missing_s(rf64(whole, 6'400'000'000)), 199'990, 1);
+  EXPECT_EQ(missing_s(rf64(whole, INT64_MAX)), 0);
+  // A chunk of odd length, and one that leads out of the file.
+  std::string lying = wav({.data_size = 640'000}, samples);
+  lying.insert(36, std::string("note\x03\0\0\0data", 12));
+  EXPECT_NEAR(missing_s(lying), 10, 1e-3);
+  const std::string cut = wav({.data_size = 640'000}, {});
+  EXPECT_FALSE(decode_bytes(cut.substr(0, 36) + std::string("note\0\0\0\x7f", 8) + cut.substr(36)).ok());
+  // Big-endian sizes are not taken for little-endian ones.
+  std::string big = "RIFX" + std::string("\0\x04\xe2\x24", 4) + "WAVEfmt " +
+                    std::string("\0\0\0\x10\0\x01\0\x01\0\0\x3e\x80\0\0\x7d\0\0\x02\0\x10", 20) + "data" +
+                    std::string("\0\x04\xe2\0", 4);
+  for (const std::int16_t sample : samples) {
+    big.push_back(static_cast<char>(sample >> 8));
+    big.push_back(static_cast<char>(sample));
+  }
+  EXPECT_EQ(missing_s(big), 0);
+}
+
+TEST(Decoder, CallsNothingMissingWhereTheDurationIsAGuess) {
+  const TempFolder folder;
+  // Without its index, an MP3 file whose bit rate grows seems longer than it is.
+  std::string joined;
+  for (const auto& [name, rate] : {std::pair{"a.mp3", 16000}, {"b.mp3", 44100}}) {
+    ASSERT_TRUE(encode(folder.path() / name, "libmp3lame", rate, 1, tone(500, rate, 10)));
+    const std::string bytes = read_all(folder.path() / name);
+    const std::size_t index = std::min(bytes.find("Xing"), bytes.find("Info"));
+    ASSERT_LT(index, bytes.size());
+    joined += bytes.substr(bytes.find(bytes.substr(bytes.rfind('\xff', index), 2), index));
+  }
+  const auto decoded = decode_bytes(joined);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  EXPECT_GT(decoded->estimated_s, 23);
+  EXPECT_NEAR(static_cast<double>(decoded->samples[0].size()) / kSampleRate, 20, 0.5);
+  EXPECT_EQ(decoded->missing_s, 0);
+}
+
+TEST(Decoder, TakesTheDefaultOfSeveralTracks) {
+  const TempFolder folder;
+  ASSERT_TRUE(encode(folder.path() / "short.m4a", "aac", 16000, 1, tone(500, 16000, 3)));
+  ASSERT_TRUE(encode(folder.path() / "long.m4a", "aac", 16000, 1, tone(500, 16000, 20)));
+  for (const char* name : {"a.mkv", "a.mp4"}) {
+    const auto path = folder.path() / name;
+    for (const int track : {0, 1}) {
+      SCOPED_TRACE(std::string(name) + std::to_string(track));
+      join_tracks(path, {folder.path() / "short.m4a", folder.path() / "long.m4a"}, track);
+      const auto decoded = decode(path);
+      ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+      EXPECT_EQ(decoded->num_tracks, 2);
+      EXPECT_EQ(decoded->track, track + 1);
+      EXPECT_NEAR(static_cast<double>(decoded->samples[0].size()) / kSampleRate, track == 0 ? 3 : 20, 0.1);
+      EXPECT_EQ(decoded->missing_s, 0);  // even where another track is longer
+    }
+    const std::string whole = read_all(path);
+    const auto cut = decode_bytes(whole.substr(0, whole.size() / 2));
+    ASSERT_TRUE(cut.ok()) << cut.error().message;
+    EXPECT_GT(cut->missing_s, 5);
+  }
+}
+
 TEST(Decoder, RefusesDamagedContainers) {
   const TempFolder folder;
   ASSERT_TRUE(encode(folder.path() / "a.flac", "flac", 16000, 1, tone(500, 16000, 2)));
@@ -351,6 +501,13 @@ TEST(Decoder, RefusesDamagedContainers) {
   unknown.replace(unknown.find("mp4a"), 4, "zzzz");
   unknown.replace(unknown.find("esds"), 4, "free");
   EXPECT_EQ(code(unknown), "audio_unsupported_codec");
+  // FLV: a header that no track follows.
+  EXPECT_EQ(code(std::string("FLV\x01\x05\0\0\0\x09", 9) + std::string(200, '\0')), "audio_corrupt");
+  // WAV: a coding that can't have so many channels. Known on opening.
+  const std::string adpcm = wav({.format_tag = 0x11, .num_channels = 3, .bits = 4}, tone(300, 16000, 1));
+  const auto opened = Decoder::open_memory(std::as_bytes(std::span(adpcm)), "upload");
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, ErrorCode::kAudioCorrupt);
 }
 
 TEST(Decoder, StaysAtAnError) {
@@ -381,6 +538,34 @@ TEST(Decoder, CanBeCancelled) {
                 .error()
                 .code,
             ErrorCode::kCancelled);
+}
+
+/// Calls a function for every line that is logged.
+class CallingSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit CallingSink(std::function<void()> on_line) : on_line_(std::move(on_line)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg&) override { on_line_(); }
+  void flush_() override {}
+  std::function<void()> on_line_;
+};
+
+TEST(Decoder, CanBeCancelledWhileItOpens) {
+  const TempFolder folder;
+  ASSERT_TRUE(encode(folder.path() / "a.m4a", "aac", 16000, 1, tone(500, 16000, 2)));
+  std::string bytes = read_all(folder.path() / "a.m4a");
+  bytes.resize(bytes.find("moov") - 4);  // which FFmpeg complains about before it gives up
+  std::stop_source stop;
+  const auto before = spdlog::default_logger();
+  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<CallingSink>([&] { stop.request_stop(); }));
+  logger->set_level(spdlog::level::debug);
+  spdlog::set_default_logger(logger);
+  const auto decoder =
+      Decoder::open_memory(std::as_bytes(std::span(bytes)), "upload", {ChannelMode::kMix, stop.get_token()});
+  spdlog::set_default_logger(before);
+  ASSERT_TRUE(stop.stop_requested());
+  EXPECT_EQ(decoder.error().code, ErrorCode::kCancelled);
 }
 
 TEST(Decoder, ReportsADiskThatFails) {
@@ -440,6 +625,7 @@ TEST(Decoder, ReadsTheTestSpeech) {
       ASSERT_TRUE(decoded.ok()) << decoded.error().message;
       EXPECT_GT(static_cast<double>(decoded->samples[0].size()), seconds * kSampleRate) << entry.path();
       EXPECT_EQ(decoded->num_skipped, 0) << entry.path();
+      EXPECT_EQ(decoded->missing_s, 0) << entry.path();
       EXPECT_GT(rms(decoded->samples[0]), 0.001) << entry.path();
     }
     EXPECT_GT(num_files, 0) << name;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include "base/file.h"
@@ -23,6 +24,7 @@ constexpr int kBufferBytes = 64 * 1024;
 }  // namespace
 
 Result<std::unique_ptr<Input>> Input::open(const std::filesystem::path& path, std::stop_token stop) {
+  if (path.empty()) return Error{ErrorCode::kInvalidArgument, "no file name: expected an audio or video file", ""};
   // Non-blocking, because opening a pipe would otherwise wait for its writer; regular files take no notice.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return file_error("cannot open", path, errno);
@@ -35,8 +37,9 @@ Result<std::unique_ptr<Input>> Input::open(const std::filesystem::path& path, st
   }
   auto input = std::unique_ptr<Input>(new Input(file, info.st_size, path.string(), std::move(stop)));
   if (!S_ISREG(info.st_mode)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{}: not a regular file, expected an audio or video file", path.string()), path.string()};
+    const std::string_view what = S_ISDIR(info.st_mode) ? "is a folder; give the files in it"
+                                                        : "pipes and devices cannot be read; give a file";
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{}: {}", path.string(), what), path.string()};
   }
   STENOD_RETURN_IF_ERROR(input->start());
   return input;

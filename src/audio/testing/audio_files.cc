@@ -144,4 +144,40 @@ bool encode(const std::filesystem::path& path, const std::string& encoder, int s
   return true;
 }
 
+void join_tracks(const std::filesystem::path& path, const std::vector<std::filesystem::path>& files,
+                 int default_track) {
+  AVFormatContext* out = nullptr;
+  EXPECT_GE(avformat_alloc_output_context2(&out, nullptr, nullptr, path.c_str()), 0);
+  std::vector<AVFormatContext*> inputs;
+  for (const auto& file : files) {
+    AVFormatContext* in = nullptr;
+    EXPECT_EQ(avformat_open_input(&in, file.c_str(), nullptr, nullptr), 0);
+    EXPECT_GE(avformat_find_stream_info(in, nullptr), 0);
+    AVStream* stream = avformat_new_stream(out, nullptr);
+    avcodec_parameters_copy(stream->codecpar, in->streams[0]->codecpar);
+    stream->codecpar->codec_tag = 0;
+    if (stream->index == default_track) stream->disposition = AV_DISPOSITION_DEFAULT;
+    inputs.push_back(in);
+  }
+  EXPECT_GE(avio_open(&out->pb, path.c_str(), AVIO_FLAG_WRITE), 0);
+  AVDictionary* options = nullptr;
+  av_dict_set(&options, "movflags", "faststart", 0);
+  EXPECT_GE(avformat_write_header(out, &options), 0);
+  av_dict_free(&options);
+  AVPacket* packet = av_packet_alloc();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    while (av_read_frame(inputs[i], packet) == 0) {
+      packet->stream_index = static_cast<int>(i);
+      packet->pos = -1;
+      av_packet_rescale_ts(packet, inputs[i]->streams[0]->time_base, out->streams[i]->time_base);
+      EXPECT_EQ(av_interleaved_write_frame(out, packet), 0);
+    }
+    avformat_close_input(&inputs[i]);
+  }
+  EXPECT_EQ(av_write_trailer(out), 0);
+  av_packet_free(&packet);
+  avio_closep(&out->pb);
+  avformat_free_context(out);
+}
+
 }  // namespace stenod::audio::testing

@@ -46,4 +46,8 @@ double rms(std::span<const std::int16_t> samples);
 bool encode(const std::filesystem::path& path, const std::string& encoder, int sample_rate, int num_channels,
             std::span<const std::int16_t> samples);
 
+/// Copies the audio tracks of `files` into one file, whose index, where its container has one, is at its beginning.
+/// The track with number `default_track`, counted from 0, is marked as the default.
+void join_tracks(const std::filesystem::path& path, const std::vector<std::filesystem::path>& files, int default_track);
+
 }  // namespace stenod::audio::testing
