@@ -97,6 +97,15 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
     if (result->num_skipped_packets > 0) {
       warn(fmt::format("{}: {} damaged parts were left out", file, result->num_skipped_packets));
     }
+    if (result->missing_s > 0) {
+      const double end_s = transcript.transcript.duration;
+      warn(fmt::format("{}: ends at {}, though its header announces {}; is it cut off?", file, clock_text(end_s),
+                       clock_text(end_s + result->missing_s)));
+    }
+    if (result->num_audio_tracks > 1) {
+      warn(fmt::format("{}: has {} audio tracks; only number {} was taken", file, result->num_audio_tracks,
+                       result->audio_track));
+    }
     output.result = text::format_transcript(command_.format, transcript);
   }
   if (!output_files_.empty()) {

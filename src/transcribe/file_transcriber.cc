@@ -302,6 +302,9 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file) {
     result_.transcript.interrupted = true;
   }
   result_.num_skipped_packets = decoder->num_skipped_packets();
+  result_.missing_s = decoder->missing_s();
+  result_.num_audio_tracks = decoder->num_audio_tracks();
+  result_.audio_track = decoder->audio_track();
 
   text::Transcript& transcript = result_.transcript;
   if (result_.failure && transcript.segments.empty()) return *result_.failure;

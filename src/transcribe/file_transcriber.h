@@ -38,6 +38,11 @@ struct FileResult {
   std::optional<Error> failure;
   /// Parts of the file that could not be decoded and were left out.
   std::int64_t num_skipped_packets = 0;
+  /// Audio that the file's header announces and its data do not hold; see audio::Decoder::missing_s().
+  double missing_s = 0;
+  /// The file's audio tracks, and the number of the one whose text this is, counted from 1.
+  int num_audio_tracks = 1;
+  int audio_track = 1;
 };
 
 /// Transcribes whole recordings with a recogniser that others may use at the same time.
