@@ -96,15 +96,18 @@ int run(const ModelCommand& command, Interrupt& interrupt) {
   int status = kSuccess;
   std::vector<std::string> names = command.names;
   if (command.action == ModelAction::kList) names = {""};
-  // To transcribe takes both.
-  if (command.action == ModelAction::kPull && !store.path(models::kVadModelName)) names.emplace_back(models::kVadModelName);
-  for (const std::string& name : names) {
-    const auto result = act(name);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto result = act(names[i]);
     const Status written = result ? console.write_result(*result) : Status(result.error());
     if (interrupt.signal() != 0) return signal_status(interrupt.signal());
     if (!written) {
       console.error(written.error());
       status = kFailure;
+    }
+    // No model transcribes without this one.
+    const bool is_last = i + 1 == names.size();
+    if (command.action == ModelAction::kPull && is_last && status == kSuccess && !store.path(models::kVadModelName)) {
+      names.emplace_back(models::kVadModelName);
     }
   }
   return status;
