@@ -152,7 +152,8 @@ std::string source_of(const CLI::App& app, const CLI::Option* option, const char
 
 /// What is wrong, or nothing. `code` for programs, where there is one.
 std::optional<UsageExit> wrong(std::string_view message, std::optional<ErrorCode> code = std::nullopt) {
-  return UsageExit{2, fmt::format("error: {}{}\n", printable(message), code ? fmt::format(" ({})", error_name(*code)) : "")};
+  const std::string code_text = code ? fmt::format(" ({})", error_name(*code)) : "";
+  return UsageExit{2, fmt::format("error: {}{}\n", printable(message), code_text)};
 }
 
 std::optional<UsageExit> finish_engine(const CLI::App& app, const RawOptions& raw, EngineSettings& settings) {
@@ -202,18 +203,19 @@ std::optional<UsageExit> finish_file(const RawOptions& raw, transcribe::FileOpti
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
   const std::string what = error.what();
   for (const CLI::Option* option : app.get_options()) {
-    if (what.starts_with(option->get_name() + ':')) return source_of(app, option) + what.substr(option->get_name().size());
+    const std::string name = option->get_name();
+    if (what.starts_with(name + ':')) return source_of(app, option) + what.substr(name.size());
   }
   // Anything unknown may also be why something else is missing.
   for (const std::string& word : app.remaining()) {
     std::error_code ignored;
     const bool is_file = std::filesystem::exists(word, ignored);
     if (word.starts_with('-')) {
-      return fmt::format("unknown option '{}'{}", word, is_file ? fmt::format("; the file is given as ./{}", word) : "");
+      return fmt::format("unknown option '{}'{}", word, is_file ? "; the file is given as ./" + word : "");
     }
     if (app.get_require_subcommand_min() > 0) {
       return fmt::format("unknown command '{}'{}", word,
-                         is_file ? fmt::format("; to transcribe the file: stenod transcribe {}", word) : "");
+                         is_file ? "; to transcribe the file: stenod transcribe " + word : "");
     }
   }
   return what;

@@ -10,7 +10,8 @@
 
 namespace stenod::app {
 
-/// `bytes` for a terminal: what is no UTF-8 becomes U+FFFD, control characters (of a file's name, say) are written as \x1b.
+/// `bytes` for a terminal: what is no UTF-8 becomes U+FFFD, control characters (of a file's name, say) are written as
+/// \x1b.
 std::string printable(std::string_view bytes);
 
 /// Standard output for results; standard error for messages and, on a terminal, a progress line that is always the last

@@ -49,7 +49,8 @@ Result<std::vector<std::filesystem::path>> plan_output_files(const std::filesyst
     const auto there = identity(outputs.back());
     if (const auto input = there ? input_names.find(*there) : input_names.end(); input != input_names.end()) {
       return Error{ErrorCode::kInvalidArgument,
-                   fmt::format("the text of {} would be written to {}, which is the input {}; choose another output folder",
+                   fmt::format("the text of {} would be written to {}, which is the input {}; choose another output "
+                               "folder",
                                inputs[i], outputs.back().string(), input->second),
                    "output_dir"};
     }

@@ -22,7 +22,7 @@ class FolderLock {
   int fd_;
 };
 
-/// Error kInvalidArgument when something else than a folder stands where the models' folder should be. It may be absent.
+/// Error kInvalidArgument when something else than a folder stands where models should lie; the folder may be absent.
 Status check_model_dir(const std::filesystem::path& folder);
 
 /// Where a model is put together before it appears in `folder`.

@@ -120,10 +120,11 @@ Result<fs::path> Store::path(std::string_view name_or_path) const {
     if (!is_folder(folder)) return not_installed(name);
   }
   if (holds_weights(folder)) return folder;
-  const bool can_be_pulled = folder.parent_path() == folder_ && find_in_catalogue(folder.filename().string()) != nullptr;
+  const std::string name = folder.filename();
+  const bool can_be_pulled = folder.parent_path() == folder_ && find_in_catalogue(name) != nullptr;
   return Error{ErrorCode::kModelMissingFile,
                fmt::format("{}: no model: it holds neither model.bin nor {}{}", folder.string(), kVadModelFile,
-                           can_be_pulled ? "; run: stenod model pull " + folder.filename().string() : ""),
+                           can_be_pulled ? "; run: stenod model pull " + name : ""),
                folder.string()};
 }
 
