@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/console.h"
+#include "app/input_files.h"
 #include "base/json.h"
 
 namespace stenod::app {
@@ -113,6 +114,12 @@ std::string as_text(const Report& report) {
 
 int run(const BenchFileCommand& command, Interrupt& interrupt) {
   Console console(true);
+  for (const std::string& file : command.files) {
+    if (const Status usable = check_input(file); !usable) {
+      console.error(usable.error());
+      return kFailure;
+    }
+  }
   const auto load_start = Clock::now();
   const auto recogniser = load_recogniser(command.engine);
   if (!recogniser) {

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <sstream>
 #include <utility>
 
+#include "app/console.h"
 #include "text/language.h"
 
 namespace stenod::app {
@@ -71,6 +75,17 @@ std::optional<std::string> environment(const char* name) {
   return value;
 }
 
+CLI::Validator whole_number(int min, int max) {
+  const auto check = [min, max](const std::string& typed) -> std::string {
+    int value = 0;
+    const auto [end, error] = std::from_chars(typed.data(), typed.data() + typed.size(), value);
+    const bool is_number = end == typed.data() + typed.size() && error != std::errc::invalid_argument;
+    if (is_number && error == std::errc() && value >= min && value <= max) return {};
+    return fmt::format("'{}' is {}, expected {} to {}", typed, is_number ? "out of range" : "no number", min, max);
+  };
+  return CLI::Validator(check, "");
+}
+
 void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw) {
   settings.model = environment("MODEL_SIZE").value_or(settings.model);
   raw.device = environment("DEVICE").value_or(raw.device);
@@ -80,7 +95,7 @@ void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw
       ->capture_default_str();
   app.add_option("--threads", settings.num_threads, "Cores to use; 0: all that the process may use")
       ->envname("STENOD_THREADS")
-      ->check(CLI::Range(0, kMaxThreads))
+      ->check(whole_number(0, kMaxThreads))
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--compute-type", raw.compute_type, "How products are computed; auto is int8")
@@ -113,7 +128,7 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->type_name("TASK")
       ->capture_default_str();
   app.add_option("--beam-size", raw.beam_size, "Hypotheses that are followed at once; only 1 is offered yet")
-      ->check(CLI::Range(1, 100))
+      ->check(whole_number(1, 100))
       ->type_name("N")
       ->capture_default_str();
   app.add_flag("--no-vad", raw.no_vad, "Take everything for speech");
@@ -125,19 +140,31 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
   app.add_flag("--full-window", file.full_window, "Encode 30 s for every window, as Whisper was trained; slower");
 }
 
-/// What is wrong, or nothing. `code` for programs, where there is one.
-std::optional<UsageExit> wrong(std::string_view message, std::optional<ErrorCode> code = std::nullopt) {
-  return UsageExit{2, code ? fmt::format("error: {} ({})\n", message, error_name(*code))
-                           : fmt::format("error: {}\n", message)};
+/// Names what gave an option its value: the option where it was typed, else the variable of the environment.
+std::string source_of(const CLI::App& app, const CLI::Option* option, const char* older_variable = nullptr) {
+  const auto& typed = app.parse_order();
+  if (std::find(typed.begin(), typed.end(), option) == typed.end()) {
+    if (environment(option->get_envname().c_str())) return option->get_envname();
+    if (older_variable != nullptr && environment(older_variable)) return older_variable;
+  }
+  return option->get_name();
 }
 
-std::optional<UsageExit> finish_engine(const RawOptions& raw, EngineSettings& settings) {
+/// What is wrong, or nothing. `code` for programs, where there is one.
+std::optional<UsageExit> wrong(std::string_view message, std::optional<ErrorCode> code = std::nullopt) {
+  const std::string code_text = code ? fmt::format(" ({})", error_name(*code)) : "";
+  return UsageExit{2, fmt::format("error: {}{}\n", printable(message), code_text)};
+}
+
+std::optional<UsageExit> finish_engine(const CLI::App& app, const RawOptions& raw, EngineSettings& settings) {
+  settings.model_source = source_of(app, app.get_option("--model"), "MODEL_SIZE");
+  const std::string device_source = source_of(app, app.get_option("--device"), "DEVICE");
   if (raw.device == "cuda") {
-    return wrong("this build computes on CPUs only; set --device (or STENOD_DEVICE, DEVICE) to cpu or auto",
+    return wrong(fmt::format("{}: this build computes on CPUs only, expected auto or cpu", device_source),
                  ErrorCode::kNotSupported);
   }
   if (raw.device != "auto" && raw.device != "cpu") {
-    return wrong(fmt::format("--device: unknown device '{}', expected auto or cpu", raw.device));
+    return wrong(fmt::format("{}: unknown device '{}', expected auto or cpu", device_source, raw.device));
   }
   static const std::map<std::string_view, compute::ComputeType> kTypes = {{"int8", compute::ComputeType::kInt8},
                                                                           {"bf16", compute::ComputeType::kBFloat16},
@@ -147,6 +174,16 @@ std::optional<UsageExit> finish_engine(const RawOptions& raw, EngineSettings& se
     const auto isa = compute::parse_isa(raw.max_isa);
     if (!isa) return wrong(isa.error().message);
     settings.max_isa = *isa;
+  }
+  return std::nullopt;
+}
+
+std::optional<UsageExit> finish_format(const RawOptions& raw, TranscribeCommand& command) {
+  command.format = *text::parse_format(raw.format);
+  const bool can_follow_itself = command.format == text::Format::kText || command.format == text::Format::kJsonl;
+  if (command.files.size() > 1 && command.output_dir.empty() && !can_follow_itself) {
+    return wrong(fmt::format("--format {}: one output can't hold several files; use --format jsonl or --output-dir",
+                             raw.format));
   }
   return std::nullopt;
 }
@@ -162,6 +199,28 @@ std::optional<UsageExit> finish_file(const RawOptions& raw, transcribe::FileOpti
   return std::nullopt;
 }
 
+/// What CLI11 says, in better words where it has none.
+std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string what = error.what();
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (what.starts_with(name + ':')) return source_of(app, option) + what.substr(name.size());
+  }
+  // Anything unknown may also be why something else is missing.
+  for (const std::string& word : app.remaining()) {
+    std::error_code ignored;
+    const bool is_file = std::filesystem::exists(word, ignored);
+    if (word.starts_with('-')) {
+      return fmt::format("unknown option '{}'{}", word, is_file ? "; the file is given as ./" + word : "");
+    }
+    if (app.get_require_subcommand_min() > 0) {
+      return fmt::format("unknown command '{}'{}", word,
+                         is_file ? "; to transcribe the file: stenod transcribe " + word : "");
+    }
+  }
+  return what;
+}
+
 UsageExit usage_exit(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {
     std::ostringstream out;
@@ -169,11 +228,79 @@ UsageExit usage_exit(const CLI::App& app, const CLI::ParseError& error) {
     return {0, out.str()};
   }
   std::string command = app.get_name();
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) {
     at = at->get_subcommands().front();
     command += ' ' + at->get_name();
   }
-  return {2, fmt::format("error: {}\nSee: {} --help\n", error.what(), command)};
+  return {2, fmt::format("error: {}\nSee: {} --help\n", printable(usage_problem(*at, error)), command)};
+}
+
+CLI::App* add_transcribe(CLI::App& app, TranscribeCommand& command, RawOptions& raw) {
+  CLI::App* const added =
+      app.add_subcommand("transcribe", "Transcribe recordings: anything that FFmpeg reads, of any length");
+  added->footer(kTranscribeExamples);
+  added->add_option("FILE", command.files, "Audio or video files")->required();
+  add_engine_options(*added, command.engine, raw);
+  add_file_options(*added, command.file, raw);
+  added->add_option("--format", raw.format, "What is written")
+      ->check(CLI::IsMember({"text", "json", "jsonl", "srt", "vtt", "tsv"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+  added->add_option("--output-dir", command.output_dir, "Write one file for each recording there")->type_name("DIR");
+  added->add_option("--jobs", command.num_jobs, "Files that are transcribed at once")
+      ->check(whole_number(1, 256))
+      ->type_name("N")
+      ->capture_default_str();
+  added->add_flag("--quiet", command.quiet, "No progress bar, and no note about files without speech");
+  add_log_level(*added, raw);
+  return added;
+}
+
+CLI::App* add_model(CLI::App& app, ModelCommand& command, RawOptions& raw) {
+  CLI::App* const added = app.add_subcommand("model", "Download, list, describe and remove models");
+  added->footer(kModelExamples);
+  added->require_subcommand(1);
+  const auto add_action = [&](ModelAction action, const char* name, const char* what) {
+    CLI::App* const action_app = added->add_subcommand(name, what);
+    if (action != ModelAction::kList) action_app->add_option("NAME", command.names, "Models")->required();
+    if (action == ModelAction::kPull) action_app->add_flag("--quiet", command.quiet, "No progress bar");
+    add_log_level(*action_app, raw);
+    action_app->callback([&command, action] { command.action = action; });
+  };
+  add_action(ModelAction::kPull, "pull", "Download models, for instance: stenod model pull base");
+  add_action(ModelAction::kList, "list", "What is installed, and what can be pulled");
+  add_action(ModelAction::kInfo, "info", "Sizes, types, licence and checksums of a model");
+  add_action(ModelAction::kPath, "path", "The folder of an installed model");
+  add_action(ModelAction::kRemove, "rm", "Remove installed models");
+  return added;
+}
+
+CLI::App* add_doctor(CLI::App& app, DoctorCommand& command, RawOptions& raw) {
+  CLI::App* const added =
+      app.add_subcommand("doctor", "What this machine can do, what will be used and why, and what is missing");
+  add_engine_options(*added, command.engine, raw);
+  added->add_flag("--json", command.json, "For programs");
+  add_log_level(*added, raw);
+  return added;
+}
+
+CLI::App* add_bench_file(CLI::App& app, BenchFileCommand& command, RawOptions& raw) {
+  CLI::App* const bench = app.add_subcommand("bench", "Measure the speed of this machine");
+  bench->footer(kBenchExamples);
+  bench->require_subcommand(1);
+  CLI::App* const added =
+      bench->add_subcommand("file", "Transcribe files again and again, one after the other, and say how long it took");
+  added->add_option("FILE", command.files, "Audio or video files")->required();
+  added->add_option("--repeat", command.num_repeats, "How often, after once to warm up")
+      ->check(whole_number(1, 1000000))
+      ->type_name("N")
+      ->capture_default_str();
+  add_engine_options(*added, command.engine, raw);
+  add_file_options(*added, command.file, raw);
+  added->add_flag("--json", command.json, "For programs");
+  add_log_level(*added, raw);
+  return added;
 }
 
 }  // namespace
@@ -188,65 +315,14 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   app.fallthrough(false);
 
   RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw;
-
   TranscribeCommand transcribe;
-  CLI::App* const transcribe_app = app.add_subcommand("transcribe", "Transcribe recordings: anything that FFmpeg reads, of any length");
-  transcribe_app->footer(kTranscribeExamples);
-  transcribe_app->add_option("FILE", transcribe.files, "Audio or video files")->required();
-  add_engine_options(*transcribe_app, transcribe.engine, transcribe_raw);
-  add_file_options(*transcribe_app, transcribe.file, transcribe_raw);
-  transcribe_app->add_option("--format", transcribe_raw.format, "What is written")
-      ->check(CLI::IsMember({"text", "json", "jsonl", "srt", "vtt", "tsv"}))
-      ->type_name("FORMAT")
-      ->capture_default_str();
-  transcribe_app->add_option("--output-dir", transcribe.output_dir, "Write one file for each recording there")
-      ->type_name("DIR");
-  transcribe_app->add_option("--jobs", transcribe.num_jobs, "Files that are transcribed at once")
-      ->check(CLI::Range(1, 256))
-      ->type_name("N")
-      ->capture_default_str();
-  transcribe_app->add_flag("--quiet", transcribe.quiet, "No progress bar");
-  add_log_level(*transcribe_app, transcribe_raw);
-
   ModelCommand model;
-  CLI::App* const model_app = app.add_subcommand("model", "Download, list, describe and remove models");
-  model_app->footer(kModelExamples);
-  model_app->require_subcommand(1);
-  const std::vector<std::pair<CLI::App*, ModelAction>> model_apps = {
-      {model_app->add_subcommand("pull", "Download models, for instance: stenod model pull base"), ModelAction::kPull},
-      {model_app->add_subcommand("list", "What is installed, and what can be pulled"), ModelAction::kList},
-      {model_app->add_subcommand("info", "Sizes, types, licence and checksums of a model"), ModelAction::kInfo},
-      {model_app->add_subcommand("path", "The folder of an installed model"), ModelAction::kPath},
-      {model_app->add_subcommand("rm", "Remove installed models"), ModelAction::kRemove}};
-  for (const auto& [action_app, action] : model_apps) {
-    if (action != ModelAction::kList) action_app->add_option("NAME", model.names, "Models")->required();
-    if (action == ModelAction::kPull) action_app->add_flag("--quiet", model.quiet, "No progress bar");
-    add_log_level(*action_app, model_raw);
-  }
-
   DoctorCommand doctor;
-  CLI::App* const doctor_app =
-      app.add_subcommand("doctor", "What this machine can do, what will be used and why, and what is missing");
-  add_engine_options(*doctor_app, doctor.engine, doctor_raw);
-  doctor_app->add_flag("--json", doctor.json, "For programs");
-  add_log_level(*doctor_app, doctor_raw);
-
   BenchFileCommand bench;
-  CLI::App* const bench_app = app.add_subcommand("bench", "Measure the speed of this machine");
-  bench_app->footer(kBenchExamples);
-  bench_app->require_subcommand(1);
-  CLI::App* const bench_file_app =
-      bench_app->add_subcommand("file", "Transcribe files again and again, one after the other, and say how long it took");
-  bench_file_app->add_option("FILE", bench.files, "Audio or video files")->required();
-  bench_file_app->add_option("--repeat", bench.num_repeats, "How often, after once to warm up")
-      ->check(CLI::Range(1, 1000000))
-      ->type_name("N")
-      ->capture_default_str();
-  add_engine_options(*bench_file_app, bench.engine, bench_raw);
-  add_file_options(*bench_file_app, bench.file, bench_raw);
-  bench_file_app->add_flag("--json", bench.json, "For programs");
-  add_log_level(*bench_file_app, bench_raw);
-
+  const CLI::App* const transcribe_app = add_transcribe(app, transcribe, transcribe_raw);
+  const CLI::App* const model_app = add_model(app, model, model_raw);
+  const CLI::App* const doctor_app = add_doctor(app, doctor, doctor_raw);
+  const CLI::App* const bench_app = add_bench_file(app, bench, bench_raw);
   // Known, but not built yet: not shown, and every use says so.
   for (const char* name : {"serve", "worker", "eval", "plan", "key"}) {
     app.add_subcommand(name)->group("")->allow_extras()->prefix_command();
@@ -261,21 +337,18 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   CommandLine line;
   std::optional<UsageExit> problem;
   if (*transcribe_app) {
-    problem = finish_engine(transcribe_raw, transcribe.engine);
+    problem = finish_engine(*transcribe_app, transcribe_raw, transcribe.engine);
     if (!problem) problem = finish_file(transcribe_raw, transcribe.file);
-    transcribe.format = *text::parse_format(transcribe_raw.format);
+    if (!problem) problem = finish_format(transcribe_raw, transcribe);
     line = {std::move(transcribe), transcribe_raw.log_level};
-  } else if (*bench_file_app) {
-    problem = finish_engine(bench_raw, bench.engine);
+  } else if (*bench_app) {
+    problem = finish_engine(*bench_app, bench_raw, bench.engine);
     if (!problem) problem = finish_file(bench_raw, bench.file);
     line = {std::move(bench), bench_raw.log_level};
   } else if (*doctor_app) {
-    problem = finish_engine(doctor_raw, doctor.engine);
+    problem = finish_engine(*doctor_app, doctor_raw, doctor.engine);
     line = {std::move(doctor), doctor_raw.log_level};
   } else if (*model_app) {
-    for (const auto& [action_app, action] : model_apps) {
-      if (*action_app) model.action = action;
-    }
     line = {std::move(model), model_raw.log_level};
   } else {
     problem = wrong(fmt::format("'stenod {}' is not built yet", app.get_subcommands().front()->get_name()),

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <initializer_list>
 
 namespace stenod::app {
@@ -11,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 /// The variables that the command line reads, unset at first and again afterwards.
 class CommandLineTest : public ::testing::Test {
@@ -115,6 +118,24 @@ TEST_F(CommandLineTest, WrongEnvironmentIsAnError) {
   EXPECT_THAT(usage({"transcribe", "a"}).text, HasSubstr("int3"));
 }
 
+TEST_F(CommandLineTest, ErrorsNameTheVariableThatIsWrong) {
+  for (const char* name :
+       {"STENOD_THREADS", "STENOD_COMPUTE_TYPE", "STENOD_MAX_ISA", "STENOD_DEVICE", "DEVICE", "STENOD_LOG_LEVEL"}) {
+    ::setenv(name, "wrong", 1);
+    EXPECT_THAT(usage({"transcribe", "a"}).text, StartsWith(std::string("error: ") + name + ':'));
+    ::unsetenv(name);
+  }
+  ::setenv("STENOD_THREADS", "many", 1);
+  EXPECT_THAT(usage({"transcribe", "--threads", "few", "a"}).text, StartsWith("error: --threads: 'few' is no number"));
+  ::unsetenv("STENOD_THREADS");
+  EXPECT_EQ(transcribe({"transcribe", "a"}).engine.model_source, "--model");
+  ::setenv("MODEL_SIZE", "small", 1);
+  EXPECT_EQ(transcribe({"transcribe", "a"}).engine.model_source, "MODEL_SIZE");
+  ::setenv("STENOD_MODEL", "small", 1);
+  EXPECT_EQ(transcribe({"transcribe", "a"}).engine.model_source, "STENOD_MODEL");
+  EXPECT_EQ(transcribe({"transcribe", "--model", "base", "a"}).engine.model_source, "--model");
+}
+
 TEST_F(CommandLineTest, NeverFallsBackFromAnotherDevice) {
   for (const char* name : {"DEVICE", "STENOD_DEVICE"}) {
     ::setenv(name, "cuda", 1);
@@ -162,6 +183,36 @@ TEST_F(CommandLineTest, WrongUsage) {
     EXPECT_THAT(refused.text, HasSubstr("error: "));
     EXPECT_THAT(refused.text, HasSubstr("--help"));
   }
+}
+
+TEST_F(CommandLineTest, WrongUsageSaysWhatToDo) {
+  const std::string here = std::filesystem::current_path();
+  std::string folder = ::testing::TempDir() + "/stenod_usage_XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  std::filesystem::current_path(folder);
+  std::ofstream("talk.mp3") << "x";
+  std::ofstream("-dash.wav") << "x";
+  EXPECT_THAT(usage({"foo"}).text, StartsWith("error: unknown command 'foo'\n"));
+  EXPECT_THAT(usage({"model", "foo"}).text, StartsWith("error: unknown command 'foo'\n"));
+  EXPECT_THAT(usage({"talk.mp3"}).text, HasSubstr("stenod transcribe talk.mp3\n"));
+  EXPECT_THAT(usage({"transcribe", "-dash.wav"}).text, HasSubstr("./-dash.wav\n"));
+  EXPECT_THAT(usage({"transcribe", "--nosuchoption"}).text, StartsWith("error: unknown option '--nosuchoption'\n"));
+  EXPECT_THAT(usage({"evil\x1b[2J"}).text, HasSubstr("'evil\\x1b[2J'"));
+  std::filesystem::current_path(here);
+  std::filesystem::remove_all(folder);
+
+  EXPECT_THAT(usage({"transcribe", "--threads", "2x", "a"}).text, StartsWith("error: --threads: '2x' is no number"));
+  EXPECT_THAT(usage({"transcribe", "--jobs", "0", "a"}).text, StartsWith("error: --jobs: '0' is out of range"));
+  EXPECT_THAT(usage({"transcribe", "--jobs", "99999999999", "a"}).text, HasSubstr("out of range, expected 1 to 256"));
+}
+
+TEST_F(CommandLineTest, SeveralFilesNeedAFormatThatCanFollowItself) {
+  for (const char* format : {"json", "vtt", "srt", "tsv"}) {
+    EXPECT_THAT(usage({"transcribe", "--format", format, "a", "b"}).text, HasSubstr("--format jsonl or --output-dir"));
+    transcribe({"transcribe", "--format", format, "a"});
+    transcribe({"transcribe", "--format", format, "--output-dir", "out", "a", "b"});
+  }
+  for (const char* format : {"text", "jsonl"}) transcribe({"transcribe", "--format", format, "a", "b"});
 }
 
 TEST_F(CommandLineTest, WhatIsNotBuiltYetSaysSo) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "app/command_line.h"
 #include "app/interrupt.h"
 #include "base/result.h"
+#include "models/store.h"
 #include "transcribe/recogniser.h"
 
 namespace stenod::app {
@@ -22,6 +24,9 @@ inline constexpr int kWrongUsage = 2;
 
 /// What a shell reports for a program that a signal ended.
 inline constexpr int signal_status(int signal) { return 128 + signal; }
+
+/// The folder of the model to transcribe with. Errors say what named the model, unless that was --model.
+Result<std::filesystem::path> find_speech_model(const models::Store& store, const EngineSettings& settings);
 
 /// Finds the model and the voice activity detection and loads them. Errors say what to run when something is missing.
 Result<std::unique_ptr<transcribe::Recogniser>> load_recogniser(const EngineSettings& settings);

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "text/utf8.h"
 
 namespace stenod::app {
 namespace {
@@ -34,6 +35,21 @@ int write_all(int fd, std::string_view text) {
 
 }  // namespace
 
+std::string printable(std::string_view bytes) {
+  std::string out;
+  while (!bytes.empty()) {
+    const text::Utf8Unit unit = text::read_utf8(bytes);
+    const char32_t c = unit.code_point;
+    if (c < 0x20 || (c >= 0x7F && c < 0xA0)) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
+    } else {
+      text::append_utf8(out, c);
+    }
+    bytes.remove_prefix(unit.size);
+  }
+  return out;
+}
+
 Console::Console(bool quiet) : shows_progress_(!quiet && is_capable_terminal()) {}
 
 Console::~Console() { erase(); }
@@ -53,21 +69,28 @@ Status Console::write_result(std::string_view text) {
   return file_error("cannot write", "standard output", error_number);
 }
 
+void Console::note(std::string_view message) {
+  const std::lock_guard lock(mutex_);
+  erase();
+  log::info("{}", printable(message));
+}
+
 void Console::warn(std::string_view message) {
   const std::lock_guard lock(mutex_);
   erase();
-  log::warn("{}", message);
+  log::warn("{}", printable(message));
 }
 
 void Console::error(const Error& error) {
   const std::lock_guard lock(mutex_);
   erase();
-  log::error("{} ({})", error.message, error_name(error.code));
+  log::error("{} ({})", printable(error.message), error_name(error.code));
 }
 
 bool Console::is_due() const { return std::chrono::steady_clock::now() - drawn_at_ >= kRedrawAfter; }
 
 void Console::draw(std::string line) {
+  line = printable(line);
   write_all(STDERR_FILENO, fmt::format("\r{}\x1b[K", line));
   line_ = std::move(line);
   drawn_at_ = std::chrono::steady_clock::now();

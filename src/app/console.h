@@ -10,6 +10,10 @@
 
 namespace stenod::app {
 
+/// `bytes` for a terminal: what is no UTF-8 becomes U+FFFD, control characters (of a file's name, say) are written as
+/// \x1b.
+std::string printable(std::string_view bytes);
+
 /// Standard output for results; standard error for messages and, on a terminal, a progress line that is always the last
 /// line there. Any thread may call.
 class Console {
@@ -23,6 +27,8 @@ class Console {
   /// Writes all of it at once. Errors: kCancelled when whoever reads standard output has closed it, kDiskFull, kIoError.
   Status write_result(std::string_view text);
 
+  // Messages are made printable.
+  void note(std::string_view message);
   void warn(std::string_view message);
   void error(const Error& error);
 

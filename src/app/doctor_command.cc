@@ -73,7 +73,7 @@ void diagnose_models(const EngineSettings& settings, Diagnosis& diagnosis) {
     }
   }
   diagnosis.model = settings.model;
-  const auto folder = store.path(settings.model);
+  const auto folder = find_speech_model(store, settings);
   if (folder) {
     diagnosis.model_folder = folder->string();
     // One that lies elsewhere was not looked at yet.

@@ -7,7 +7,7 @@
 namespace stenod::app {
 
 /// Turns the first SIGINT or SIGTERM into a request to stop; a second one ends the process as if nobody had caught it.
-/// SIGPIPE is ignored: who writes to a closed pipe gets an error instead.
+/// SIGPIPE and SIGXFSZ are ignored: who writes to a closed pipe or beyond a file's size limit gets an error instead.
 ///
 /// To be made in main(), before any other thread, for those inherit that the signals are blocked. One a process.
 class Interrupt {

@@ -6,34 +6,27 @@
 #include "app/commands.h"
 #include "app/console.h"
 #include "app/progress.h"
+#include "models/catalogue.h"
 #include "models/pull.h"
 #include "models/store.h"
+#include "models/tensor_check.h"
 
 namespace stenod::app {
 namespace {
 
 std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
 
-std::string_view type_name(models::DataType type) {
-  switch (type) {
-    case models::DataType::kFloat32:
-      return "float32";
-    case models::DataType::kFloat16:
-      return "float16";
-    case models::DataType::kBFloat16:
-      return "bfloat16";
-    case models::DataType::kInt8:
-      return "int8";
-  }
-  return "unknown";
+const char* state_of(const models::ModelSummary& model) {
+  if (!model.is_installed) return "not installed";
+  return model.is_complete ? "installed" : "damaged";
 }
 
 Result<std::string> list(const models::Store& store) {
   STENOD_ASSIGN_OR_RETURN(const auto found, store.list());
   std::string out;
   for (const models::ModelSummary& model : found) {
-    out += fmt::format("{:<12}  {:<13}  {:>9}  {}{}\n", model.name, model.is_installed ? "installed" : "not installed",
-                       megabytes(model.size), model.description,
+    out += fmt::format("{:<12}  {:<13}  {:>9}  {}{}\n", model.name, state_of(model), megabytes(model.size),
+                       model.description,
                        model.licence.empty() ? "" : fmt::format(" ({})", model.licence));
   }
   return out;
@@ -50,7 +43,7 @@ Result<std::string> info(const models::Store& store, const std::string& name) {
     out += fmt::format("  architecture: width {}, {} encoder and {} decoder layers, {} mel bins, {} tokens, {}{}\n",
                        dims.d_model, dims.num_encoder_layers, dims.num_decoder_layers, dims.num_mels, dims.vocab_size,
                        dims.multilingual() ? "multilingual" : "English only",
-                       model.type ? fmt::format(", {}", type_name(*model.type)) : "");
+                       model.type ? fmt::format(", {}", models::data_type_name(*model.type)) : "");
   }
   out += fmt::format("  size: {}\n  files:\n", megabytes(model.summary.size));
   for (const models::ModelFileInfo& file : model.files) {
@@ -101,14 +94,20 @@ int run(const ModelCommand& command, Interrupt& interrupt) {
     return list(store);
   };
   int status = kSuccess;
-  const std::vector<std::string> once = {""};
-  for (const std::string& name : command.action == ModelAction::kList ? once : command.names) {
-    const auto result = act(name);
+  std::vector<std::string> names = command.names;
+  if (command.action == ModelAction::kList) names = {""};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto result = act(names[i]);
     const Status written = result ? console.write_result(*result) : Status(result.error());
     if (interrupt.signal() != 0) return signal_status(interrupt.signal());
     if (!written) {
       console.error(written.error());
       status = kFailure;
+    }
+    // No model transcribes without this one.
+    const bool is_last = i + 1 == names.size();
+    if (command.action == ModelAction::kPull && is_last && status == kSuccess && !store.path(models::kVadModelName)) {
+      names.emplace_back(models::kVadModelName);
     }
   }
   return status;

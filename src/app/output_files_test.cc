@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+
 namespace stenod::app {
 namespace {
 
@@ -23,6 +26,52 @@ TEST(OutputFiles, AreNeverShared) {
   EXPECT_THAT(planned.error().message, HasSubstr("talk.mp3"));
   EXPECT_THAT(planned.error().message, HasSubstr("other/talk.wav"));
   EXPECT_FALSE(plan_output_files("out", {"same.mp3", "same.mp3"}, text::Format::kSrt).ok());
+}
+
+class OutputFolder : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = ::testing::TempDir() + "/stenod_output_XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(OutputFolder, InputsAreNeverReplaced) {
+  namespace fs = std::filesystem;
+  const auto refuses = [&](const fs::path& folder, const std::vector<std::string>& inputs, text::Format format) {
+    const auto planned = plan_output_files(folder, inputs, format);
+    if (planned) return false;
+    EXPECT_EQ(planned.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(planned.error().message, HasSubstr(inputs.front()));
+    return true;
+  };
+  const std::string recording = folder_ / "clip.txt", other = folder_ / "clip.wav", absent = folder_ / "none.txt";
+  std::ofstream{recording} << "x";
+  std::ofstream{other} << "x";
+  fs::create_directories(folder_ / "linked");
+  fs::create_directory_symlink(folder_, folder_ / "linked" / "here");
+  fs::create_symlink(recording, folder_ / "linked" / "clip.txt");
+  EXPECT_TRUE(refuses(folder_, {recording}, text::Format::kText)) << "by itself";
+  EXPECT_TRUE(refuses(folder_, {other, recording}, text::Format::kText)) << "by another's text";
+  EXPECT_TRUE(refuses(folder_ / "linked" / "here", {recording}, text::Format::kText)) << "through a linked folder";
+  EXPECT_TRUE(refuses(folder_ / "linked", {recording}, text::Format::kText)) << "through a link";
+  EXPECT_FALSE(refuses(folder_, {recording}, text::Format::kSrt));
+  EXPECT_FALSE(refuses(folder_, {other}, text::Format::kText)) << "an old result is replaced";
+  EXPECT_FALSE(refuses(folder_, {absent}, text::Format::kText));
+}
+
+TEST_F(OutputFolder, IsMadeAndTried) {
+  EXPECT_TRUE(prepare_output_folder(folder_ / "a" / "b").ok());
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "a" / "b"));
+  std::ofstream(folder_ / "file") << "x";
+  EXPECT_FALSE(prepare_output_folder(folder_ / "file").ok());
+  const Status refused = prepare_output_folder("/proc/self");  // not even root can create files there
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message, HasSubstr("/proc/self: cannot write to the folder"));
 }
 
 }  // namespace

@@ -17,19 +17,22 @@ constexpr std::int64_t kInputs = 512, kOutputs = 2048, kManyRows = 64;
 constexpr auto kDuration = std::chrono::milliseconds(100);
 
 double best_speed(compute::cpu::CpuBackend& backend, const compute::LinearArgs& args) {
-  const double operations = 2.0 * static_cast<double>(args.input.rows) * kInputs * kOutputs;
   double best = 0;
   const auto end = Clock::now() + kDuration;
   for (auto now = Clock::now(); now < end;) {
     const auto start = now;
     backend.linear(args);
     now = Clock::now();
-    best = std::max(best, operations / std::chrono::duration<double>(now - start).count());
+    best = std::max(best, product_speed(args.input.rows, now - start));
   }
   return best;
 }
 
 }  // namespace
+
+double product_speed(std::int64_t rows, std::chrono::duration<double> time) {
+  return 2.0 * static_cast<double>(rows) * kInputs * kOutputs / time.count();
+}
 
 Result<ProductSpeed> measure_product_speed(compute::cpu::CpuBackend& backend, compute::ComputeType type) {
   compute::LinearSource source;

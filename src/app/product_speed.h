@@ -1,5 +1,8 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+
 #include "base/result.h"
 #include "compute/cpu/cpu_backend.h"
 #include "compute/types.h"
@@ -14,6 +17,9 @@ struct ProductSpeed {
   double one_row = 0;    ///< one sequence alone; bounded by the memory that the weights are read from
   double peak = 0;       ///< registers alone, see compute::cpu::measure_peak()
 };
+
+/// Operations per second of a product [rows, 512] x [512, 2048] that took `time`.
+double product_speed(std::int64_t rows, std::chrono::duration<double> time);
 
 /// Products of Whisper base's largest layer, [rows, 512] x [512, 2048]. Takes about 0.3 s. Errors: kNotSupported when
 /// the backend has no such products, kOutOfMemory.

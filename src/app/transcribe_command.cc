@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "app/console.h"
+#include "app/input_files.h"
 #include "app/ordered_output.h"
 #include "app/output_files.h"
 #include "app/progress.h"
@@ -41,7 +42,7 @@ class TranscribeRun {
     }
     workers.clear();  // joins
     if (interrupt_.signal() != 0) return signal_status(interrupt_.signal());
-    if (output_closed_) return signal_status(SIGPIPE);
+    if (!output_status_ && output_status_.error().code == ErrorCode::kCancelled) return signal_status(SIGPIPE);
     return failed_ ? kFailure : kSuccess;
   }
 
@@ -56,16 +57,19 @@ class TranscribeRun {
   transcribe::FileTranscriber transcriber_;
   TranscribeProgress progress_;
   std::atomic<bool> failed_ = false;
-  std::atomic<bool> output_closed_ = false;
+  Status output_status_;  ///< of standard output
   OrderedOutput output_;
 };
 
 FileOutput TranscribeRun::transcribe_file(std::size_t index) {
   const std::string& file = command_.files[index];
   const auto start = std::chrono::steady_clock::now();
-  auto result = transcriber_.transcribe(
-      file, command_.file, [&](const transcribe::FileProgress& progress) { progress_.update(index, progress); },
-      interrupt_.token());
+  const Status usable = check_input(file);
+  auto result = usable ? transcriber_.transcribe(
+                             file, command_.file,
+                             [&](const transcribe::FileProgress& progress) { progress_.update(index, progress); },
+                             interrupt_.token())
+                       : Result<transcribe::FileResult>(usable.error());
   progress_.finish(index);
 
   FileOutput output;
@@ -82,7 +86,8 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
   if (!result) {
     if (result.error().code == ErrorCode::kCancelled && interrupt_.token().stop_requested()) return output;
     const Error error = fail(std::move(result).error());
-    output.result = text::format_error(command_.format, file, error);
+    // An earlier result in the output folder is worth more than an error.
+    if (output_files_.empty()) output.result = text::format_error(command_.format, file, error);
   } else {
     text::FileTranscript transcript{file, std::move(result->transcript), 0};
     transcript.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -93,9 +98,11 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
       const double end_s = segments.empty() ? 0 : segments.back().end;
       warn(fmt::format("{}: interrupted; the text ends at {}", file, clock_text(end_s)));
       if (segments.empty()) return output;
+    } else if (transcript.transcript.segments.empty() && !command_.quiet) {
+      output.messages.push_back([this, file] { console_.note(fmt::format("{}: no speech was found", file)); });
     }
-    if (result->num_skipped_packets > 0) {
-      warn(fmt::format("{}: {} damaged parts were left out", file, result->num_skipped_packets));
+    if (const auto skipped = result->num_skipped_packets; skipped > 0) {
+      warn(fmt::format("{}: {} damaged {} left out", file, skipped, skipped == 1 ? "part was" : "parts were"));
     }
     if (result->missing_s > 0) {
       const double end_s = transcript.transcript.duration;
@@ -107,10 +114,8 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
                        result->audio_track));
     }
     output.result = text::format_transcript(command_.format, transcript);
-  }
-  if (!output_files_.empty()) {
-    const std::string text = std::exchange(output.result, {});
-    if (result || !text.empty()) {
+    if (!output_files_.empty()) {
+      const std::string text = std::exchange(output.result, {});
       if (Status written = write_file_atomic(output_files_[index], std::as_bytes(std::span(text))); !written) {
         fail(std::move(written).error());
       }
@@ -120,11 +125,12 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
 }
 
 void TranscribeRun::write(FileOutput output) {
-  if (!output.result.empty() && !output_closed_) {
-    if (const Status written = console_.write_result(output.result); !written) {
+  if (!output.result.empty() && output_status_) {
+    output_status_ = console_.write_result(output.result);
+    if (!output_status_) {
       // Nobody will read the rest.
-      output_closed_ = written.error().code == ErrorCode::kCancelled;
-      if (!output_closed_ && !failed_.exchange(true)) console_.error(written.error());
+      failed_ = true;
+      if (output_status_.error().code != ErrorCode::kCancelled) console_.error(output_status_.error());
       interrupt_.source().request_stop();
     }
   }
@@ -144,9 +150,7 @@ int run(const TranscribeCommand& command, Interrupt& interrupt) {
     auto planned = plan_output_files(command.output_dir, command.files, command.format);
     if (!planned) return fail(planned.error(), kWrongUsage);
     output_files = *std::move(planned);
-    std::error_code error;
-    std::filesystem::create_directories(command.output_dir, error);
-    if (error) return fail(file_error("cannot create the folder", command.output_dir, error.value()), kFailure);
+    if (const Status ready = prepare_output_folder(command.output_dir); !ready) return fail(ready.error(), kFailure);
   }
   const auto recogniser = load_recogniser(command.engine);
   if (!recogniser) return fail(recogniser.error(), kFailure);

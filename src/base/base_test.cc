@@ -59,6 +59,14 @@ TEST(Json, ReportsWhereItIsMalformed) {
   EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')).ok());
 }
 
+TEST(File, APipeIsAnErrorAndNotWaitedFor) {
+  const auto folder = fresh_folder();
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(read_file(folder / "pipe", 10).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(MappedFile::open(folder / "pipe").error().code, ErrorCode::kInvalidArgument);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(File, NewFilesFollowTheUmaskAndOldOnesKeepTheirRights) {
   const auto folder = fresh_folder();
   const auto mode_of = [](const std::filesystem::path& path) {

@@ -29,6 +29,9 @@ class Descriptor {
   int fd_;
 };
 
+/// Doesn't wait for a pipe's writer, as opening it otherwise would; regular files take no notice.
+int open_to_read(const std::filesystem::path& path) { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
+
 Result<std::size_t> regular_file_size(int fd, const std::filesystem::path& path) {
   struct stat info = {};
   if (::fstat(fd, &info) != 0) return file_error("cannot read", path, errno);
@@ -76,7 +79,7 @@ Error file_error(std::string_view what, const std::filesystem::path& path, int e
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(open_to_read(path));
   if (file.get() < 0) return file_error("cannot open", path, errno);
   STENOD_ASSIGN_OR_RETURN(const std::size_t size, regular_file_size(file.get(), path));
   if (size > max_bytes) {
@@ -121,7 +124,7 @@ Status write_file_atomic(const std::filesystem::path& path, std::span<const std:
 }
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(open_to_read(path));
   if (file.get() < 0) return file_error("cannot open", path, errno);
   STENOD_ASSIGN_OR_RETURN(const std::size_t size, regular_file_size(file.get(), path));
   if (size == 0) return MappedFile(path, {});

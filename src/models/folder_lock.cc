@@ -15,6 +15,14 @@ namespace stenod::models {
 
 std::filesystem::path incoming_folder(const std::filesystem::path& folder) { return folder / ".incoming"; }
 
+Status check_model_dir(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder, ignored) || std::filesystem::is_directory(folder, ignored)) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("{}: no folder; STENOD_MODEL_DIR must name the folder in which models lie", folder.string()),
+               "STENOD_MODEL_DIR"};
+}
+
 Status check_model_name(const std::string& name) {
   const auto is_alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
   const auto allowed = [&](char c) { return is_alnum(c) || c == '.' || c == '-' || c == '_'; };
@@ -26,6 +34,7 @@ Status check_model_name(const std::string& name) {
 }
 
 Result<FolderLock> FolderLock::acquire(const std::filesystem::path& folder, const std::string& name) {
+  STENOD_RETURN_IF_ERROR(check_model_dir(folder));
   const auto incoming = incoming_folder(folder);
   std::error_code error;
   std::filesystem::create_directories(incoming, error);
@@ -36,7 +45,9 @@ Result<FolderLock> FolderLock::acquire(const std::filesystem::path& folder, cons
   if (lock.fd_ < 0) return file_error("cannot create", path, errno);
   if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return file_error("cannot lock", path, errno);
-    return Error{ErrorCode::kModelBusy, fmt::format("the model {} is being changed by another process", name), name};
+    return Error{ErrorCode::kModelBusy,
+                 fmt::format("the model {} is being changed by another process; call again when that is done", name),
+                 name};
   }
   return lock;
 }

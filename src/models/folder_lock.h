@@ -6,7 +6,8 @@
 
 namespace stenod::models {
 
-/// Held by whoever changes one model of a model folder; other processes see kModelBusy. Movable.
+/// Held by whoever changes one model of a model folder; other processes see kModelBusy and are told to
+/// wait. Movable.
 class FolderLock {
  public:
   /// Creates `folder`/.incoming/`name`.lock. Doesn't wait. Errors: kModelBusy, kPermissionDenied, ….
@@ -20,6 +21,9 @@ class FolderLock {
   explicit FolderLock(int fd) : fd_(fd) {}
   int fd_;
 };
+
+/// Error kInvalidArgument when something else than a folder stands where models should lie; the folder may be absent.
+Status check_model_dir(const std::filesystem::path& folder);
 
 /// Where a model is put together before it appears in `folder`.
 std::filesystem::path incoming_folder(const std::filesystem::path& folder);

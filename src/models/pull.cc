@@ -252,7 +252,9 @@ PullOptions default_pull_options() {
 
 Error unknown_model(std::string_view name) {
   std::vector<std::string_view> names;
-  for (const auto& entry : catalogue()) names.push_back(entry.name);
+  for (const auto& entry : catalogue()) {
+    if (entry.name != kVadModelName) names.push_back(entry.name);
+  }
   return {ErrorCode::kModelUnknown,
           fmt::format("no model is called '{}'; known are {}. A folder is given as a path with '/'", name,
                       fmt::join(names, ", ")),

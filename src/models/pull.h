@@ -42,7 +42,7 @@ Result<std::filesystem::path> pull(std::string_view name, const OnPullProgress& 
 Result<std::filesystem::path> pull(const CatalogueEntry& entry, const PullOptions& options,
                                    const OnPullProgress& on_progress, std::stop_token stop = {});
 
-/// kModelUnknown, with the names that are known.
+/// kModelUnknown, with the speech models that are known.
 Error unknown_model(std::string_view name);
 
 }  // namespace stenod::models

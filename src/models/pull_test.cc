@@ -241,7 +241,7 @@ TEST_F(Pull, TwoAtOnceAreRefused) {
   {
     const auto lock = FolderLock::acquire(options_.folder, "mini");
     ASSERT_TRUE(lock.ok());
-    expect_error(run(server), ErrorCode::kModelBusy, "mini is being changed");
+    expect_error(run(server), ErrorCode::kModelBusy, "call again");
     EXPECT_TRUE(FolderLock::acquire(options_.folder, "other").ok());
   }
   expect_installed(run(server));

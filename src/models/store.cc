@@ -55,6 +55,20 @@ std::string source_of(const CatalogueEntry& entry) {
   return fmt::format("{}", fmt::join(sources, ", "));
 }
 
+bool holds(const fs::path& folder, std::string_view file) {
+  std::error_code ignored;
+  return fs::is_regular_file(folder / file, ignored);
+}
+
+bool holds_weights(const fs::path& folder) { return holds(folder, "model.bin") || holds(folder, kVadModelFile); }
+
+bool is_complete(const fs::path& folder, const CatalogueEntry& entry) {
+  return std::all_of(entry.files.begin(), entry.files.end(), [&](const CatalogueFile& file) {
+    std::error_code error;
+    return fs::file_size(folder / file.name, error) == file.size && !error;
+  });
+}
+
 Error not_installed(std::string_view name) {
   if (find_in_catalogue(name) == nullptr) return unknown_model(name);
   return {ErrorCode::kModelNotInstalled,
@@ -67,11 +81,13 @@ Store::Store() : Store(model_dir()) {}
 Store::Store(fs::path folder) : folder_(std::move(folder)) {}
 
 Result<std::vector<ModelSummary>> Store::list() const {
+  STENOD_RETURN_IF_ERROR(check_model_dir(folder_));
   std::vector<ModelSummary> models;
   for (const auto& entry : catalogue()) {
     ModelSummary& model = models.emplace_back();
-    model = {entry.name, is_folder(folder_ / entry.name), entry.size(), entry.description, entry.licence};
+    model = {entry.name, is_folder(folder_ / entry.name), false, entry.size(), entry.description, entry.licence};
     if (model.is_installed) {
+      model.is_complete = is_complete(folder_ / entry.name, entry);
       STENOD_ASSIGN_OR_RETURN(model.size, size_of(folder_ / entry.name));
     }
   }
@@ -81,7 +97,7 @@ Result<std::vector<ModelSummary>> Store::list() const {
     const std::string name = it->path().filename();
     if (!is_folder(it->path()) || !check_model_name(name) || find_in_catalogue(name) != nullptr) continue;
     STENOD_ASSIGN_OR_RETURN(const std::uint64_t size, size_of(it->path()));
-    others.push_back({name, true, size, "", ""});
+    others.push_back({name, true, holds_weights(it->path()), size, "", ""});
   }
   if (error && error != std::errc::no_such_file_or_directory) return file_error("cannot read", folder_, error.value());
   std::sort(others.begin(), others.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
@@ -90,24 +106,34 @@ Result<std::vector<ModelSummary>> Store::list() const {
 }
 
 Result<fs::path> Store::path(std::string_view name_or_path) const {
-  const fs::path as_path(name_or_path);
-  const bool is_path = name_or_path.find('/') != name_or_path.npos;
-  if (!name_or_path.empty() && is_folder(as_path)) return as_path;
-  if (is_path) {
-    return Error{ErrorCode::kNotFound, fmt::format("{}: there is no such folder", name_or_path), std::string(name_or_path)};
+  fs::path folder(name_or_path);
+  if (name_or_path.empty() || !is_folder(folder)) {
+    // A shell's completion may have put a slash behind a name.
+    const std::string_view name = name_or_path.substr(0, name_or_path.find_last_not_of('/') + 1);
+    if (name.find('/') != name.npos) {
+      return Error{ErrorCode::kNotFound, fmt::format("{}: there is no such folder", name_or_path),
+                   std::string(name_or_path)};
+    }
+    STENOD_RETURN_IF_ERROR(check_model_name(std::string(name)));
+    STENOD_RETURN_IF_ERROR(check_model_dir(folder_));
+    folder = folder_ / name;
+    if (!is_folder(folder)) return not_installed(name);
   }
-  STENOD_RETURN_IF_ERROR(check_model_name(std::string(name_or_path)));
-  fs::path installed = folder_ / name_or_path;
-  if (is_folder(installed)) return installed;
-  return not_installed(name_or_path);
+  if (holds_weights(folder)) return folder;
+  const std::string name = folder.filename();
+  const bool can_be_pulled = folder.parent_path() == folder_ && find_in_catalogue(name) != nullptr;
+  return Error{ErrorCode::kModelMissingFile,
+               fmt::format("{}: no model: it holds neither model.bin nor {}{}", folder.string(), kVadModelFile,
+                           can_be_pulled ? "; run: stenod model pull " + name : ""),
+               folder.string()};
 }
 
 Result<ModelInfo> Store::info(std::string_view name_or_path) const {
   ModelInfo info;
   STENOD_ASSIGN_OR_RETURN(info.path, path(name_or_path));
-  info.summary.name = name_or_path;
-  info.summary.is_installed = info.path == folder_ / name_or_path;
-  const CatalogueEntry* entry = info.summary.is_installed ? find_in_catalogue(name_or_path) : nullptr;
+  info.summary.is_installed = info.path.parent_path() == folder_;
+  info.summary.name = info.summary.is_installed ? info.path.filename().string() : std::string(name_or_path);
+  const CatalogueEntry* entry = info.summary.is_installed ? find_in_catalogue(info.summary.name) : nullptr;
   if (entry != nullptr) {
     info.summary.description = entry->description;
     info.summary.licence = entry->licence;
@@ -139,7 +165,16 @@ Status Store::remove(std::string_view name) const {
   STENOD_RETURN_IF_ERROR(check_model_name(checked));
   const fs::path target = folder_ / checked;
   const fs::path incoming = incoming_folder(folder_) / checked;
+  STENOD_RETURN_IF_ERROR(check_model_dir(folder_));
   if (!is_folder(target) && !is_folder(incoming)) return not_installed(name);
+  const CatalogueEntry* entry = find_in_catalogue(name);
+  const auto holds_file = [&](const CatalogueFile& file) { return holds(target, file.name); };
+  if (is_folder(target) && !holds_weights(target) &&
+      (entry == nullptr || std::none_of(entry->files.begin(), entry->files.end(), holds_file))) {
+    return Error{ErrorCode::kModelMissingFile,
+                 fmt::format("{}: holds nothing of a model; remove it yourself if it is of no use", target.string()),
+                 target.string()};
+  }
   STENOD_ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::acquire(folder_, checked));
   for (const auto& path : {target, incoming}) {
     std::error_code error;

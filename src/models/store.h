@@ -16,6 +16,7 @@ namespace stenod::models {
 struct ModelSummary {
   std::string name;
   bool is_installed = false;
+  bool is_complete = false; ///< its files are there, those of the catalogue with their sizes; contents are not read
   std::uint64_t size = 0;   ///< bytes on disk, or to expect there
   std::string description;  ///< empty for a folder that the catalogue doesn't know
   std::string licence;
@@ -54,11 +55,12 @@ class Store {
   Result<ModelInfo> info(std::string_view name_or_path) const;
 
   /// The folder that a setting names: a value with '/' and one that names an existing folder are paths, others are names
-  /// of installed models. Errors: kNotFound (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument.
+  /// of installed models. Errors: kNotFound (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument,
+  /// kModelMissingFile (the folder holds no weights).
   Result<std::filesystem::path> path(std::string_view name_or_path) const;
 
   /// Deletes an installed model, and what is left of an unfinished pull. Errors: kModelNotInstalled, kModelUnknown,
-  /// kModelBusy, kInvalidArgument, kPermissionDenied.
+  /// kModelBusy, kModelMissingFile (the folder holds nothing of a model), kInvalidArgument, kPermissionDenied.
   Status remove(std::string_view name) const;
 
  private:

@@ -14,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class StoreTest : public ::testing::Test {
  protected:
@@ -54,9 +55,10 @@ TEST_F(StoreTest, ListsTheCatalogueAndWhatIsInstalled) {
   ASSERT_TRUE(models.ok()) << models.error().message;
   ASSERT_EQ(models->size(), catalogue().size() + 1);
   EXPECT_TRUE((*models)[0].is_installed);
+  EXPECT_FALSE((*models)[0].is_complete) << "an empty folder";
   EXPECT_EQ((*models)[0].size, 0U);
   EXPECT_EQ(models->back().name, "own");
-  EXPECT_TRUE(models->back().is_installed);
+  EXPECT_TRUE(models->back().is_installed && models->back().is_complete);
   EXPECT_GT(models->back().size, 500000U);
 }
 
@@ -79,8 +81,35 @@ TEST_F(StoreTest, FindsNamesAndPaths) {
     ASSERT_FALSE(path.ok()) << name;
     EXPECT_EQ(error_name(path.error().code), error_name(code)) << name;
   }
+  EXPECT_EQ(*store_.path("own/"), store_.folder() / "own");
   EXPECT_THAT(store_.path("base").error().message, HasSubstr("stenod model pull base"));
+  EXPECT_THAT(store_.path("nonsense").error().message, Not(HasSubstr("silero")));
+  fs::create_directories(store_.folder() / "base");
+  EXPECT_EQ(store_.path("base").error().code, ErrorCode::kModelMissingFile);
+  EXPECT_THAT(store_.path("base").error().message, HasSubstr("stenod model pull base"));
+  EXPECT_EQ(store_.path(folder_.string()).error().code, ErrorCode::kModelMissingFile);
   EXPECT_THAT(store_.path("nonsense").error().message, HasSubstr("base, tiny.en"));
+}
+
+TEST_F(StoreTest, CompleteModelsHaveTheSizesOfTheCatalogue) {
+  const auto is_complete = [&] { return store_.list()->at(2).is_complete; };
+  const CatalogueEntry* entry = find_in_catalogue(kVadModelName);
+  fs::create_directories(store_.folder() / kVadModelName);
+  const fs::path file = store_.folder() / kVadModelName / kVadModelFile;
+  std::ofstream(file) << "x";
+  EXPECT_FALSE(is_complete());
+  fs::resize_file(file, entry->size());
+  EXPECT_TRUE(is_complete());
+}
+
+TEST_F(StoreTest, AFileInPlaceOfTheFolderIsAnError) {
+  std::ofstream(folder_ / "models") << "x";
+  const Error errors[] = {store_.list().error(), store_.path("base").error(), store_.remove("base").error(),
+                          FolderLock::acquire(store_.folder(), "base").error()};
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.message, HasSubstr("STENOD_MODEL_DIR"));
+  }
 }
 
 TEST_F(StoreTest, DescribesAModel) {
@@ -127,6 +156,13 @@ TEST_F(StoreTest, RemovesModels) {
     const auto lock = FolderLock::acquire(store_.folder(), "own");
     EXPECT_EQ(store_.remove("own").error().code, ErrorCode::kModelBusy);
   }
+  fs::create_directories(store_.folder() / "notes");
+  std::ofstream(store_.folder() / "notes" / "model.txt") << "x";
+  EXPECT_EQ(store_.remove("notes").error().code, ErrorCode::kModelMissingFile);
+  EXPECT_TRUE(fs::exists(store_.folder() / "notes" / "model.txt"));
+  fs::create_directories(store_.folder() / "base");
+  std::ofstream(store_.folder() / "base" / "vocabulary.txt") << "what a damaged model may have left";
+  EXPECT_TRUE(store_.remove("base").ok());
   EXPECT_TRUE(store_.remove("own").ok());
   EXPECT_FALSE(fs::exists(store_.folder() / "own"));
   EXPECT_TRUE(store_.remove("tiny.en").ok());

