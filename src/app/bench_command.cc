@@ -49,8 +49,12 @@ struct EngineTimes {
 
 /// What the engine did between two moments.
 EngineTimes difference(const engine::Statistics& before, const engine::Statistics& after) {
-  EngineTimes times{after.encode_s - before.encode_s, after.step_s - before.step_s, after.sampling_s - before.sampling_s,
-                    0, after.windows_encoded - before.windows_encoded, after.repeats - before.repeats,
+  EngineTimes times{after.encode_s - before.encode_s,
+                    after.step_s - before.step_s,
+                    after.sampling_s - before.sampling_s,
+                    0,
+                    after.windows_encoded - before.windows_encoded,
+                    after.repeats - before.repeats,
                     after.steps - before.steps};
   double rows = 0;
   for (std::size_t i = 0; i < after.steps_by_rows.size(); ++i) {
@@ -95,18 +99,19 @@ std::string as_json(const Report& report) {
 }
 
 std::string as_text(const Report& report) {
-  std::string out = fmt::format("{}, {}; loaded in {:.3f} s; peak memory {:.0f} MB\n", report.device, report.compute_type,
-                                report.load_s, report.peak_memory_bytes / 1e6);
+  std::string out = fmt::format("{}, {}; loaded in {:.3f} s; peak memory {:.0f} MB\n", report.device,
+                                report.compute_type, report.load_s, report.peak_memory_bytes / 1e6);
   for (const FileTimes& file : report.files) {
     const Spread wall = spread_of(file.wall_s);
     out += fmt::format("{}: {:.2f} s of audio in {:.3f} s [{:.3f}, {:.3f}], {:.1f}x real time\n", file.file,
                        file.duration_s, wall.median, wall.min, wall.max, file.duration_s / wall.median);
   }
   const EngineTimes& engine = report.engine;
-  out += fmt::format("engine, all repeats: encoding {:.3f} s ({} windows, {} of them again), {} steps in {:.3f} s "
-                     "({:.1f} rows each), choosing tokens {:.3f} s\n",
-                     engine.encode_s, engine.windows, engine.repeats, engine.steps, engine.step_s, engine.rows_per_step,
-                     engine.sampling_s);
+  out += fmt::format(
+      "engine, all repeats: encoding {:.3f} s ({} windows, {} of them again), {} steps in {:.3f} s "
+      "({:.1f} rows each), choosing tokens {:.3f} s\n",
+      engine.encode_s, engine.windows, engine.repeats, engine.steps, engine.step_s, engine.rows_per_step,
+      engine.sampling_s);
   return out;
 }
 

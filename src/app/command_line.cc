@@ -46,8 +46,8 @@ constexpr const char* kModelExamples = R"(Examples:
 constexpr const char* kBenchExamples = R"(Example:
   stenod bench file --repeat 11 clip.wav)";
 
-/// Values as they were typed, until all is known to be right. One for each command: CLI11 also sets the variables of the
-/// environment on options of commands that were not called.
+/// Values as they were typed, until all is known to be right. One for each command: CLI11 also sets the variables of
+/// the environment on options of commands that were not called.
 struct RawOptions {
   std::string log_level = "info";
   std::string device = "auto";

@@ -16,9 +16,9 @@ namespace stenod::app {
 
 /// What model runs on what.
 struct EngineSettings {
-  std::string model = "base";  ///< name or folder
-  std::string model_source = "--model";  ///< what named it: the option or a variable of the environment
-  int num_threads = 0;         ///< 0: as many as the process has cores
+  std::string model = "base";                        ///< name or folder
+  std::string model_source = "--model";              ///< what named it: the option or a variable of the environment
+  int num_threads = 0;                               ///< 0: as many as the process has cores
   std::optional<compute::ComputeType> compute_type;  ///< absent: the fastest
   std::optional<compute::Isa> max_isa;               ///< absent: what the machine has
 };

@@ -68,10 +68,11 @@ TEST_F(CommandLineTest, Defaults) {
 
 TEST_F(CommandLineTest, EveryOption) {
   const TranscribeCommand command =
-      transcribe({"transcribe", "--model", "tiny.en", "--language", "German", "--task", "translate", "--beam-size", "1",
-                  "--no-vad", "--word-timestamps", "--format", "srt", "--output-dir", "out", "--channels", "split",
-                  "--full-window", "--threads", "3", "--compute-type", "bf16", "--max-isa", "avx512", "--quiet", "--jobs",
-                  "2", "a.wav", "b c.mp3"});
+      transcribe({"transcribe",  "--model",    "tiny.en",  "--language",        "German",    "--task", "translate",
+                  "--beam-size", "1",          "--no-vad", "--word-timestamps", "--format",  "srt",    "--output-dir",
+                  "out",         "--channels", "split",    "--full-window",     "--threads", "3",      "--compute-type",
+                  "bf16",        "--max-isa",  "avx512",   "--quiet",           "--jobs",    "2",      "a.wav",
+                  "b c.mp3"});
   EXPECT_EQ(command.engine.model, "tiny.en");
   EXPECT_EQ(command.engine.num_threads, 3);
   EXPECT_EQ(command.engine.compute_type, compute::ComputeType::kBFloat16);

@@ -24,7 +24,8 @@ class Console {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  /// Writes all of it at once. Errors: kCancelled when whoever reads standard output has closed it, kDiskFull, kIoError.
+  /// Writes all of it at once. Errors: kCancelled when whoever reads standard output has closed it, kDiskFull,
+  /// kIoError.
   Status write_result(std::string_view text);
 
   // Messages are made printable.

@@ -10,7 +10,10 @@ namespace {
 TEST(Console, NamesOfFilesCannotSteerTheTerminal) {
   EXPECT_EQ(printable("grüße, 会议.wav"), "grüße, 会议.wav");
   EXPECT_EQ(printable("a\x1b]0;title\a\nb\x7f"), "a\\x1b]0;title\\x07\\x0ab\\x7f");
-  EXPECT_EQ(printable("\xC2\x9B" "31m"), "\\x9b31m") << "C1";
+  EXPECT_EQ(printable("\xC2\x9B"
+                      "31m"),
+            "\\x9b31m")
+      << "C1";
   EXPECT_EQ(printable("\xFF\xC3"), "\uFFFD\uFFFD");
 
   init_log("off");  // errors are shown all the same

@@ -88,9 +88,8 @@ void diagnose_models(const EngineSettings& settings, Diagnosis& diagnosis) {
 
 void diagnose_compute(const EngineSettings& settings, Diagnosis& diagnosis) {
   diagnosis.compute_type = compute::compute_type_name(settings.compute_type.value_or(compute::ComputeType::kInt8));
-  diagnosis.compute_type_reason = settings.compute_type
-                                      ? "as asked for"
-                                      : "auto: the fastest on every processor, with exact sums";
+  diagnosis.compute_type_reason =
+      settings.compute_type ? "as asked for" : "auto: the fastest on every processor, with exact sums";
   diagnosis.usable_cores = compute::cpu::default_num_threads();
   diagnosis.threads = settings.num_threads > 0 ? settings.num_threads : diagnosis.usable_cores;
   const auto isa = compute::detect_isa();
@@ -149,11 +148,13 @@ std::string text_of(const Diagnosis& diagnosis) {
   if (!diagnosis.speeds.empty()) {
     out += "Products, GFLOP/s    64 rows    of peak      1 row       peak\n";
     for (const ProductSpeed& speed : diagnosis.speeds) {
-      out += fmt::format("  {:<15} {:>10.0f} {:>9.0f}% {:>10.0f} {:>10.0f}\n", compute::compute_type_name(speed.type),
-                         speed.many_rows / 1e9, 100 * speed.many_rows / speed.peak, speed.one_row / 1e9,
-                         speed.peak / 1e9);
+      out +=
+          fmt::format("  {:<15} {:>10.0f} {:>9.0f}% {:>10.0f} {:>10.0f}\n", compute::compute_type_name(speed.type),
+                      speed.many_rows / 1e9, 100 * speed.many_rows / speed.peak, speed.one_row / 1e9, speed.peak / 1e9);
     }
-    out += "  The peak is measured: the same instructions on registers alone, on all threads. One row is bounded by memory.\n\n";
+    out +=
+        "  The peak is measured: the same instructions on registers alone, on all threads. One row is bounded by "
+        "memory.\n\n";
   }
   if (diagnosis.problems.empty()) return out + "Everything that is needed is there.\n";
   out += "Problems\n";
@@ -164,8 +165,8 @@ std::string text_of(const Diagnosis& diagnosis) {
 std::string json_of(const Diagnosis& diagnosis) {
   json::array models, speeds, problems;
   for (const ModelState& model : diagnosis.models) {
-    models.push_back(json::object{
-        {"name", model.summary.name}, {"state", model.state}, {"size_bytes", model.summary.size}});
+    models.push_back(
+        json::object{{"name", model.summary.name}, {"state", model.state}, {"size_bytes", model.summary.size}});
   }
   for (const ProductSpeed& speed : diagnosis.speeds) {
     speeds.push_back(json::object{{"compute_type", compute::compute_type_name(speed.type)},
@@ -186,9 +187,8 @@ std::string json_of(const Diagnosis& diagnosis) {
                                {"cores", std::thread::hardware_concurrency()},
                                {"memory_bytes", diagnosis.machine.memory_bytes},
                                {"available_memory_bytes", diagnosis.machine.available_memory_bytes}}},
-      {"folders", json::object{{"models", model_dir().string()},
-                               {"cache", cache_dir().string()},
-                               {"data", data_dir().string()}}},
+      {"folders",
+       json::object{{"models", model_dir().string()}, {"cache", cache_dir().string()}, {"data", data_dir().string()}}},
       {"models", std::move(models)},
       {"use", json::object{{"device", "cpu"},
                            {"isa", diagnosis.used_isa},

@@ -26,8 +26,7 @@ Result<std::string> list(const models::Store& store) {
   std::string out;
   for (const models::ModelSummary& model : found) {
     out += fmt::format("{:<12}  {:<13}  {:>9}  {}{}\n", model.name, state_of(model), megabytes(model.size),
-                       model.description,
-                       model.licence.empty() ? "" : fmt::format(" ({})", model.licence));
+                       model.description, model.licence.empty() ? "" : fmt::format(" ({})", model.licence));
   }
   return out;
 }
@@ -48,7 +47,9 @@ Result<std::string> info(const models::Store& store, const std::string& name) {
   out += fmt::format("  size: {}\n  files:\n", megabytes(model.summary.size));
   for (const models::ModelFileInfo& file : model.files) {
     out += fmt::format("    {}  {}  sha256 {}{}\n", file.name, megabytes(file.size), file.sha256,
-                       !file.is_as_published ? "" : *file.is_as_published ? "  as published" : "  NOT AS PUBLISHED");
+                       !file.is_as_published   ? ""
+                       : *file.is_as_published ? "  as published"
+                                               : "  NOT AS PUBLISHED");
   }
   return out;
 }
@@ -61,7 +62,8 @@ Result<std::string> path(const models::Store& store, const std::string& name) {
 Result<std::string> pull(Console& console, const std::string& name, const std::stop_token& stop) {
   const auto on_progress = [&](const models::PullProgress& progress) {
     console.show_progress([&](int width) {
-      return render_download_status({name, progress.bytes_done, progress.bytes_total, progress.bytes_per_second}, width);
+      return render_download_status({name, progress.bytes_done, progress.bytes_total, progress.bytes_per_second},
+                                    width);
     });
   };
   STENOD_ASSIGN_OR_RETURN(const auto folder, models::pull(name, on_progress, stop));

@@ -13,7 +13,7 @@ namespace stenod::app {
 
 /// What one file gives.
 struct FileOutput {
-  std::string result;  ///< for standard output
+  std::string result;                           ///< for standard output
   std::vector<std::function<void()>> messages;  ///< to be said when its turn comes
 };
 

@@ -32,7 +32,8 @@ TEST(OrderedOutput, WritesEachAsSoonAsAllBeforeItAreThere) {
 }
 
 TEST(OrderedOutput, BeginsNoFileWhileTooMuchIsHeld) {
-  OrderedOutput output(4, [](const FileOutput&) {}, 10);
+  OrderedOutput output(
+      4, [](const FileOutput&) {}, 10);
   ASSERT_EQ(output.take(), 0u);
   ASSERT_EQ(output.take(), 1u);
   output.put(1, {std::string(11, 'x'), {}});
@@ -43,7 +44,8 @@ TEST(OrderedOutput, BeginsNoFileWhileTooMuchIsHeld) {
 }
 
 TEST(OrderedOutput, StopWakesWhoWaits) {
-  OrderedOutput output(4, [](const FileOutput&) {}, 10);
+  OrderedOutput output(
+      4, [](const FileOutput&) {}, 10);
   ASSERT_EQ(output.take(), 0u);
   ASSERT_EQ(output.take(), 1u);
   output.put(1, {std::string(11, 'x'), {}});

@@ -40,11 +40,12 @@ Result<std::vector<std::filesystem::path>> plan_output_files(const std::filesyst
     outputs.push_back(folder / name);
     const auto [owner, is_new] = owners.emplace(outputs.back(), i);
     if (!is_new) {
-      return Error{ErrorCode::kInvalidArgument,
-                   fmt::format("{} and {} would both be written to {}; transcribe them in two calls with different output "
-                               "folders",
-                               inputs[owner->second], inputs[i], outputs.back().string()),
-                   "output_dir"};
+      return Error{
+          ErrorCode::kInvalidArgument,
+          fmt::format("{} and {} would both be written to {}; transcribe them in two calls with different output "
+                      "folders",
+                      inputs[owner->second], inputs[i], outputs.back().string()),
+          "output_dir"};
     }
     const auto there = identity(outputs.back());
     if (const auto input = there ? input_names.find(*there) : input_names.end(); input != input_names.end()) {

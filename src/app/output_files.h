@@ -13,7 +13,8 @@ namespace stenod::app {
 /// Error kInvalidArgument when two inputs would share a file, or a result would replace an input, also one that is
 /// reached through a link.
 Result<std::vector<std::filesystem::path>> plan_output_files(const std::filesystem::path& folder,
-                                                             const std::vector<std::string>& inputs, text::Format format);
+                                                             const std::vector<std::string>& inputs,
+                                                             text::Format format);
 
 /// Makes the folder if it is not there, and makes sure that files can be created in it.
 Status prepare_output_folder(const std::filesystem::path& folder);

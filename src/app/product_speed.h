@@ -9,8 +9,8 @@
 
 namespace stenod::app {
 
-/// Speeds in operations per second; a multiply-add is two. The best of many tries, so that other programs on the machine
-/// disturb little.
+/// Speeds in operations per second; a multiply-add is two. The best of many tries, so that other programs on the
+/// machine disturb little.
 struct ProductSpeed {
   compute::ComputeType type;
   double many_rows = 0;  ///< 64 rows: a block of the encoder, or many sequences at once

@@ -29,7 +29,8 @@ std::string compose(double fraction, std::vector<Part> parts, int width) {
   // The last column stays free: some terminals wrap when it is written.
   const auto room = static_cast<std::size_t>(std::max(width - 1, 0)) + 2;
   while (!parts.empty() && length() > room) {
-    parts.erase(std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.rank < b.rank; }));
+    parts.erase(
+        std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.rank < b.rank; }));
   }
   std::string line;
   if (const std::size_t used = length(); used + kMinBar + 4 <= room) {
@@ -68,9 +69,10 @@ std::string render_transcribe_status(const TranscribeStatus& status, int width) 
   if (status.audio_s > 0 && status.elapsed_s > 0) speed = fmt::format("{:.1f}x", status.audio_s / status.elapsed_s);
   std::string files;
   if (status.num_files > 1) files = fmt::format("{} of {} files", status.num_done, status.num_files);
-  return compose(fraction,
-                 {{percent(fraction), 0}, {position, 3}, {speed, 1}, {time_left(fraction, status.elapsed_s), 2}, {files, 4}},
-                 width);
+  return compose(
+      fraction,
+      {{percent(fraction), 0}, {position, 3}, {speed, 1}, {time_left(fraction, status.elapsed_s), 2}, {files, 4}},
+      width);
 }
 
 std::string render_download_status(const DownloadStatus& status, int width) {

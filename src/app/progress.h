@@ -14,8 +14,8 @@
 namespace stenod::app {
 
 struct TranscribeStatus {
-  double fraction = 0;  ///< of all work, 0 to 1
-  double audio_s = 0;   ///< transcribed so far, over all files
+  double fraction = 0;            ///< of all work, 0 to 1
+  double audio_s = 0;             ///< transcribed so far, over all files
   std::optional<double> total_s;  ///< where it is known
   double elapsed_s = 0;
   std::size_t num_done = 0, num_files = 1;
@@ -36,8 +36,8 @@ std::string render_download_status(const DownloadStatus& status, int width);
 /// "1:02:03", "2:03"
 std::string clock_text(double seconds);
 
-/// Adds up the progress of several files and shows it. Files weigh as much as they have bytes, since the lengths of those
-/// that were not opened yet are unknown; the fraction never goes back. Any thread may call.
+/// Adds up the progress of several files and shows it. Files weigh as much as they have bytes, since the lengths of
+/// those that were not opened yet are unknown; the fraction never goes back. Any thread may call.
 class TranscribeProgress {
  public:
   TranscribeProgress(Console& console, const std::vector<std::string>& files);

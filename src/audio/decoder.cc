@@ -28,8 +28,8 @@ constexpr int kMaxFrameSamples = 1 << 20;
 
 /// Formats that hold no audio themselves but say where it is. Opening is barred anyway (see open_format()); this is for
 /// the message.
-constexpr std::array<std::string_view, 8> kPlaylistFormats = {
-    "concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"};
+constexpr std::array<std::string_view, 8> kPlaylistFormats = {"concat", "dash", "hls",    "imf",
+                                                              "rtsp",   "sdp",  "vobsub", "webm_dash_manifest"};
 
 /// Less than this is no sign of a file that was cut off: headers round, and encoders pad.
 constexpr double kMinMissingS = 2;
@@ -57,7 +57,8 @@ void log_from_ffmpeg(void*, int, const char* format, va_list arguments) {
   std::vsnprintf(text.data(), text.size(), format, arguments);
   std::string line(text.data());
   // The text quotes the file, which must not be able to write escape sequences to a terminal.
-  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   log::debug("ffmpeg: {}", line);
 }
 
@@ -143,9 +144,9 @@ class Decoder::Impl {
   int num_audio_tracks_ = 0;
   int audio_track_ = 0;
   int probe_score_ = 0;
-  double wav_share_ = 1;   ///< see announced_wav_share()
-  double announced_s_ = 0; ///< the time at which the track, or else the file, ends as its header says; 0: unknown
-  double reached_s_ = 0;   ///< the end of the packets read so far, by the file's time stamps
+  double wav_share_ = 1;    ///< see announced_wav_share()
+  double announced_s_ = 0;  ///< the time at which the track, or else the file, ends as its header says; 0: unknown
+  double reached_s_ = 0;    ///< the end of the packets read so far, by the file's time stamps
   std::int64_t num_samples_ = 0;
   std::int64_t num_skipped_packets_ = 0;
   bool draining_ = false;  ///< the decoder has got all packets
@@ -186,9 +187,9 @@ Status Decoder::Impl::open_format() {
   probe_score_ = status;
   for (const std::string_view name : kPlaylistFormats) {
     if (name == input_format->name) {
-      return error(ErrorCode::kAudioPlaylist,
-                   fmt::format("this is a playlist ({}), which only refers to other files; give those files themselves",
-                               name));
+      return error(
+          ErrorCode::kAudioPlaylist,
+          fmt::format("this is a playlist ({}), which only refers to other files; give those files themselves", name));
     }
   }
 
@@ -206,8 +207,9 @@ Status Decoder::Impl::open_format() {
   status = avformat_open_input(&format, url.c_str(), input_format, &options);  // frees `format` if it fails
   av_dict_free(&options);
   if (status < 0) {
-    return ffmpeg_error(status, ErrorCode::kAudioCorrupt,
-                        fmt::format("the file looks like {}, but its header is damaged or cut off", input_format->name));
+    return ffmpeg_error(
+        status, ErrorCode::kAudioCorrupt,
+        fmt::format("the file looks like {}, but its header is damaged or cut off", input_format->name));
   }
   format_.reset(format);
   // Pictures need no decoder only to learn their size.

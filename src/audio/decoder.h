@@ -33,8 +33,8 @@ using ChannelSamples = std::vector<std::vector<std::int16_t>>;
 /// tracks it takes the one that the file marks as its default, or else the one that FFmpeg would play.
 ///
 /// Only the given file is read: playlists and references to other files or to the network are never followed. Positions
-/// count the track's own samples; time stamps in the file are not looked at. Used by one thread at a time; blocks on the
-/// file.
+/// count the track's own samples; time stamps in the file are not looked at. Used by one thread at a time; blocks on
+/// the file.
 class Decoder {
  public:
   static constexpr int kMinSampleRate = 1000;
@@ -74,8 +74,8 @@ class Decoder {
   /// gap are early by its length.
   std::int64_t num_skipped_packets() const;
 
-  /// After the end: seconds of audio that the file's header announces and its data do not hold, as when a transfer broke
-  /// off. 0 for less than 2 s or 2 %, and for files that don't say how long they are (docs/audio.md).
+  /// After the end: seconds of audio that the file's header announces and its data do not hold, as when a transfer
+  /// broke off. 0 for less than 2 s or 2 %, and for files that don't say how long they are (docs/audio.md).
   double missing_s() const;
 
  private:

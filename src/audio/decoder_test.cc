@@ -128,9 +128,9 @@ TEST(Decoder, MixesOrSplitsChannels) {
       ChannelSamples channels(static_cast<std::size_t>(num_channels));
       for (auto& channel : channels) channel.resize(static_cast<std::size_t>(rate));
       channels.back() = tone(300, rate, 1);
-      const std::string bytes = wav({.num_channels = static_cast<std::uint16_t>(num_channels),
-                                     .sample_rate = static_cast<std::uint32_t>(rate)},
-                                    interleave(channels));
+      const std::string bytes = wav(
+          {.num_channels = static_cast<std::uint16_t>(num_channels), .sample_rate = static_cast<std::uint32_t>(rate)},
+          interleave(channels));
       const auto split = decode_bytes(bytes, ChannelMode::kSplit);
       ASSERT_TRUE(split.ok()) << split.error().message;
       ASSERT_EQ(split->samples.size(), channels.size());
@@ -186,8 +186,8 @@ TEST(Decoder, ReadsTheUsualFormats) {
 
 TEST(Decoder, FollowsParametersThatChangeWithinAFile) {
   const TempFolder folder;
-  ASSERT_TRUE(encode(folder.path() / "a.mp3", "libmp3lame", 44100, 2,
-                     interleave({tone(500, 44100, 2), tone(500, 44100, 2)})));
+  ASSERT_TRUE(
+      encode(folder.path() / "a.mp3", "libmp3lame", 44100, 2, interleave({tone(500, 44100, 2), tone(500, 44100, 2)})));
   ASSERT_TRUE(encode(folder.path() / "b.mp3", "libmp3lame", 16000, 1, tone(500, 16000, 2)));
   const std::string joined = read_all(folder.path() / "a.mp3") + read_all(folder.path() / "b.mp3");
   for (const ChannelMode mode : {ChannelMode::kMix, ChannelMode::kSplit}) {
@@ -272,15 +272,20 @@ TEST(Decoder, RefusesUnknownFormats) {
 TEST(Decoder, NeverFollowsPlaylists) {
   const TempFolder folder;
   folder.write("real.wav", wav({}, tone(300, 16000, 1)));
-  const std::string hls = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nreal.wav\n#EXT-X-ENDLIST\n";
+  const std::string hls =
+      "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nreal.wav\n#EXT-X-ENDLIST\n";
   const std::string concat = "ffconcat version 1.0\nfile real.wav\n";
   const std::string sdp = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n";
   const std::string dash =
       "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" profiles=\"urn:mpeg:dash:profile:isoff-on-"
       "demand:2011\" type=\"static\"><Period><AdaptationSet><Representation><BaseURL>real.wav</BaseURL>"
       "</Representation></AdaptationSet></Period></MPD>";
-  for (const auto& [name, text] : {std::pair{"a.m3u8", hls}, {"b.wav", hls}, {"a.ffconcat", concat}, {"c.mp3", concat},
-                                   {"a.sdp", sdp}, {"a.mpd", dash}}) {
+  for (const auto& [name, text] : {std::pair{"a.m3u8", hls},
+                                   {"b.wav", hls},
+                                   {"a.ffconcat", concat},
+                                   {"c.mp3", concat},
+                                   {"a.sdp", sdp},
+                                   {"a.mpd", dash}}) {
     const auto path = folder.write(name, text);
     EXPECT_EQ(error_of(decode(path), path.string()), "audio_playlist") << name;
   }
@@ -321,8 +326,8 @@ TEST(Decoder, TruncationAtEveryHeaderByteIsAnError) {
 
 TEST(Decoder, ReadsWhatIsThereWhenTheDataSizeLies) {
   const auto samples = tone(300, 16000, 1);
-  for (const std::int64_t size : {0LL, 0xffffffffLL, 0xffffffdbLL, 0x80000000LL, 0x7fffffffLL, 0x7ffff000LL,
-                                  100'000'000LL, 32'001LL}) {
+  for (const std::int64_t size :
+       {0LL, 0xffffffffLL, 0xffffffdbLL, 0x80000000LL, 0x7fffffffLL, 0x7ffff000LL, 100'000'000LL, 32'001LL}) {
     const std::string bytes = wav({.data_size = size}, samples);
     const auto decoded = decode_bytes(bytes);
     ASSERT_TRUE(decoded.ok()) << size << decoded.error().message;
@@ -364,12 +369,12 @@ TEST(Decoder, NoticesThatAFileIsCutOff) {
     bool announced;  ///< does the header say how long the file is?
   };
   const TempFolder folder;
-  for (const Case& c : {Case{"a.wav", "pcm_s16le", true}, Case{"b.wav", "adpcm_ima_wav", true},
-                        Case{"a.mp3", "libmp3lame", true}, Case{"a.flac", "flac", true}, Case{"a.m4a", "aac", true},
-                        Case{"a.mkv", "aac", true}, Case{"a.webm", "libopus", true}, Case{"a.aiff", "pcm_s16be", true},
-                        Case{"a.au", "pcm_mulaw", true}, Case{"a.ogg", "libvorbis", false},
-                        Case{"a.opus", "libopus", false}, Case{"a.aac", "aac", false},
-                        Case{"a.caf", "pcm_s16le", false}}) {
+  for (const Case& c :
+       {Case{"a.wav", "pcm_s16le", true}, Case{"b.wav", "adpcm_ima_wav", true}, Case{"a.mp3", "libmp3lame", true},
+        Case{"a.flac", "flac", true}, Case{"a.m4a", "aac", true}, Case{"a.mkv", "aac", true},
+        Case{"a.webm", "libopus", true}, Case{"a.aiff", "pcm_s16be", true}, Case{"a.au", "pcm_mulaw", true},
+        Case{"a.ogg", "libvorbis", false}, Case{"a.opus", "libopus", false}, Case{"a.aac", "aac", false},
+        Case{"a.caf", "pcm_s16le", false}}) {
     SCOPED_TRACE(c.name);
     const auto original = folder.path() / c.name;
     const auto indexed = folder.path() / (std::string("indexed_") + c.name);
@@ -597,8 +602,11 @@ TEST(Decoder, SurvivesRandomDamage) {
   const TempFolder folder;
   const auto samples = tone(500, 16000, 1);
   std::mt19937 random(4);
-  for (const auto& [name, encoder] : {std::pair{"a.flac", "flac"}, {"a.mp3", "libmp3lame"}, {"a.m4a", "aac"},
-                                      {"a.webm", "libopus"}, {"a.ogg", "libvorbis"}}) {
+  for (const auto& [name, encoder] : {std::pair{"a.flac", "flac"},
+                                      {"a.mp3", "libmp3lame"},
+                                      {"a.m4a", "aac"},
+                                      {"a.webm", "libopus"},
+                                      {"a.ogg", "libvorbis"}}) {
     ASSERT_TRUE(encode(folder.path() / name, encoder, 16000, 1, samples));
     const std::string whole = read_all(folder.path() / name);
     for (int round = 0; round < 20; ++round) {

@@ -5,8 +5,8 @@
 namespace stenod::audio {
 
 inline constexpr int kSampleRate = 16000;
-inline constexpr int kHopSamples = 160;      ///< one log-mel frame every 10 ms
-inline constexpr int kFftSamples = 400;      ///< analysis window of 25 ms
+inline constexpr int kHopSamples = 160;        ///< one log-mel frame every 10 ms
+inline constexpr int kFftSamples = 400;        ///< analysis window of 25 ms
 inline constexpr int kMaxWindowFrames = 3000;  ///< Whisper's window of 30 s
 
 /// log10 mel energies before Whisper's normalisation, row-major [num_frames, num_mels], each at least -10 (the

@@ -37,8 +37,8 @@ Result<std::unique_ptr<Input>> Input::open(const std::filesystem::path& path, st
   }
   auto input = std::unique_ptr<Input>(new Input(file, info.st_size, path.string(), std::move(stop)));
   if (!S_ISREG(info.st_mode)) {
-    const std::string_view what = S_ISDIR(info.st_mode) ? "is a folder; give the files in it"
-                                                        : "pipes and devices cannot be read; give a file";
+    const std::string_view what =
+        S_ISDIR(info.st_mode) ? "is a folder; give the files in it" : "pipes and devices cannot be read; give a file";
     return Error{ErrorCode::kInvalidArgument, fmt::format("{}: {}", path.string(), what), path.string()};
   }
   STENOD_RETURN_IF_ERROR(input->start());

@@ -15,7 +15,8 @@ struct AVIOContext;
 
 namespace stenod::audio {
 
-/// The bytes of one file, on disk or in memory, as FFmpeg reads them. It is the only door through which FFmpeg gets data.
+/// The bytes of one file, on disk or in memory, as FFmpeg reads them. It is the only door through which FFmpeg gets
+/// data.
 class Input {
  public:
   static Result<std::unique_ptr<Input>> open(const std::filesystem::path& path, std::stop_token stop);

@@ -18,8 +18,8 @@ struct LogMelTables;
 /// 2212.04356; Slaney, "Auditory Toolbox", 1998). The samples before the first are its mirror image, those after the
 /// last are zeros.
 ///
-/// The values do not depend, in any bit, on how the samples were cut into calls. Used by one thread at a time; different
-/// objects are independent. Memory is constant: the frames belong to the caller.
+/// The values do not depend, in any bit, on how the samples were cut into calls. Used by one thread at a time;
+/// different objects are independent. Memory is constant: the frames belong to the caller.
 class LogMelExtractor {
  public:
   /// `num_mels` is 80 or 128.

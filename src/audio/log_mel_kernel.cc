@@ -11,8 +11,8 @@
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
 
-// One frame a SIMD lane: every step is the same scalar algorithm for 4, 8 or 16 frames at once, so a frame's value can't
-// depend on its lane or on its neighbours.
+// One frame a SIMD lane: every step is the same scalar algorithm for 4, 8 or 16 frames at once, so a frame's value
+// can't depend on its lane or on its neighbours.
 //
 // The 400 real samples are taken as 200 complex ones z[n] = x[2n] + i x[2n + 1], transformed by a Stockham FFT (self-
 // sorting, radices 5 5 4 2; Van Loan, "Computational Frameworks for the FFT", 1992) and split into the real spectrum.
@@ -54,9 +54,7 @@ struct Spectrum {
   HWY_ALIGN float re[kComplex * kMaxLanes];
   HWY_ALIGN float im[kComplex * kMaxLanes];
 
-  HWY_INLINE Complex get(int i) const {
-    return {hn::Load(D(), re + i * kMaxLanes), hn::Load(D(), im + i * kMaxLanes)};
-  }
+  HWY_INLINE Complex get(int i) const { return {hn::Load(D(), re + i * kMaxLanes), hn::Load(D(), im + i * kMaxLanes)}; }
   HWY_INLINE void set(int i, Complex value) {
     hn::Store(value.re, D(), re + i * kMaxLanes);
     hn::Store(value.im, D(), im + i * kMaxLanes);

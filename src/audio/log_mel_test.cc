@@ -138,7 +138,8 @@ TEST(LogMel, MatchesTheDefinition) {
 TEST(LogMel, MatchesTheDefinitionOnSpeech) {
   const auto speech = asterisk_speech();
   if (speech.empty()) GTEST_SKIP() << "Debian's asterisk-core-sounds-en-wav is not installed";
-  EXPECT_LT(difference({speech.begin(), speech.begin() + std::min<std::ptrdiff_t>(std::ssize(speech), 24000)}, 80), 1e-4);
+  EXPECT_LT(difference({speech.begin(), speech.begin() + std::min<std::ptrdiff_t>(std::ssize(speech), 24000)}, 80),
+            1e-4);
 }
 
 TEST(LogMel, EveryInstructionSetMatchesTheDefinition) {
@@ -238,7 +239,7 @@ TEST(LogMel, SilenceIsExactlyTheFloor) {
 
 TEST(NormalisedWindow, FloorsAtItsOwnMaximumAndPads) {
   LogMel mel{80, 4, std::vector<float>(4 * 80, -10.0f)};
-  mel.values[0] = 3;         // a loud frame before the window
+  mel.values[0] = 3;  // a loud frame before the window
   mel.values[1 * 80 + 5] = 1.5f;
   mel.values[2 * 80 + 7] = -6.0f;
   mel.values[2 * 80 + 8] = -7.0f;

@@ -43,10 +43,10 @@ Status check_parameters(int sample_rate, int num_channels, const std::string& na
                  name};
   }
   if (num_channels < 1 || num_channels > Decoder::kMaxChannels) {
-    return Error{ErrorCode::kAudioUnsupportedParameters,
-                 fmt::format("{}: the audio track has {} channels, expected 1 to {}", name, num_channels,
-                             Decoder::kMaxChannels),
-                 name};
+    return Error{
+        ErrorCode::kAudioUnsupportedParameters,
+        fmt::format("{}: the audio track has {} channels, expected 1 to {}", name, num_channels, Decoder::kMaxChannels),
+        name};
   }
   return {};
 }

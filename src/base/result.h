@@ -14,8 +14,8 @@ namespace stenod {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: implicit by intent
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}   // NOLINT: implicit by intent
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by intent
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by intent
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -62,8 +62,8 @@ using Status = Result<void>;
 #define STENOD_CONCAT(a, b) STENOD_CONCAT_INNER(a, b)
 
 /// Returns the error of `expression` from the enclosing function, if it has one.
-#define STENOD_RETURN_IF_ERROR(expression)                                                     \
-  do {                                                                                         \
+#define STENOD_RETURN_IF_ERROR(expression)                                                          \
+  do {                                                                                              \
     if (auto stenod_status = (expression); !stenod_status) return std::move(stenod_status).error(); \
   } while (false)
 

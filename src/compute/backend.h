@@ -72,13 +72,13 @@ struct EncoderAttentionArgs {
 
 /// Rows of one sequence attending to stored keys and values, all heads.
 struct CachedAttention {
-  std::int64_t first_row = 0;     ///< the sequence's first row in `queries` and `output`
+  std::int64_t first_row = 0;  ///< the sequence's first row in `queries` and `output`
   std::int64_t num_rows = 0;
-  const void* keys = nullptr;     ///< [num_heads][head_stride / 64, 64] of the storage type
+  const void* keys = nullptr;  ///< [num_heads][head_stride / 64, 64] of the storage type
   const void* values = nullptr;
-  std::int64_t head_stride = 0;   ///< elements from one head to the next
-  std::int64_t num_keys = 0;      ///< that the first row attends to
-  bool causal = false;            ///< each further row attends to one more
+  std::int64_t head_stride = 0;  ///< elements from one head to the next
+  std::int64_t num_keys = 0;     ///< that the first row attends to
+  bool causal = false;           ///< each further row attends to one more
 };
 
 /// Softmax(q K^T / 8) V for several sequences: the decoder's attention, to itself and to the audio.
@@ -96,14 +96,14 @@ struct AttentionWeightsArgs {
   const void* keys = nullptr;  ///< [num_keys, 64] of the storage type
   StorageType storage = StorageType::kFloat32;
   std::int64_t num_keys = 0;
-  float* weights = nullptr;    ///< [rows, num_keys], contiguous
+  float* weights = nullptr;  ///< [rows, num_keys], contiguous
 };
 
 /// Copies new keys and values of one row to its place in a sequence's cache.
 struct AppendArgs {
-  const float* row = nullptr;     ///< [num_heads * 64]
-  void* cache = nullptr;          ///< the place of head 0's vector
-  std::int64_t head_stride = 0;   ///< elements from one head to the next
+  const float* row = nullptr;    ///< [num_heads * 64]
+  void* cache = nullptr;         ///< the place of head 0's vector
+  std::int64_t head_stride = 0;  ///< elements from one head to the next
   int num_heads = 0;
   StorageType storage = StorageType::kFloat32;
 };
@@ -113,9 +113,9 @@ struct AppendArgs {
 /// with its own queue only enqueues. Pointers in arguments are memory from allocate() or allocate_shared() unless said
 /// otherwise.
 ///
-/// Preconditions (sizes, strides) are the caller's duty. Should an operation fail all the same (a library's or a driver's
-/// fault), synchronize() says so. Results of a row do
-/// not depend, in any bit, on the number of rows or on the other rows. One thread at a time.
+/// Preconditions (sizes, strides) are the caller's duty. Should an operation fail all the same (a library's or a
+/// driver's fault), synchronize() says so. Results of a row do not depend, in any bit, on the number of rows or on the
+/// other rows. One thread at a time.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -128,7 +128,9 @@ class Backend {
     virtual ~Buffer() = default;
     void* data() const { return data_; }
     template <typename T>
-    T* as() const { return static_cast<T*>(data_); }
+    T* as() const {
+      return static_cast<T*>(data_);
+    }
 
    protected:
     explicit Buffer(void* data) : data_(data) {}

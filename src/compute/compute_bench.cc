@@ -62,16 +62,13 @@ void measure(benchmark::State& state, double operations, double bytes, double pe
   if (bytes > 0) state.counters["GB/s"] = bytes / best / 1e9;
 }
 
-void product(benchmark::State& state, ComputeType type, std::int64_t rows, std::int64_t inputs,
-             std::int64_t outputs) {
+void product(benchmark::State& state, ComputeType type, std::int64_t rows, std::int64_t inputs, std::int64_t outputs) {
   const auto weights = backend().pack(random_weights(outputs, inputs), type);
   if (!weights.ok()) return state.SkipWithError(weights.error().message.c_str());
   const std::vector<float> input = random_values(rows * inputs, 1);
   std::vector<float> output(static_cast<std::size_t>(rows * outputs));
   const double elements = static_cast<double>(inputs * outputs);
-  const double weight_bytes = elements * (type == ComputeType::kInt8       ? 1
-                                          : type == ComputeType::kBFloat16 ? 2
-                                                                           : 4);
+  const double weight_bytes = elements * (type == ComputeType::kInt8 ? 1 : type == ComputeType::kBFloat16 ? 2 : 4);
   measure(state, 2 * static_cast<double>(rows) * elements, weight_bytes, peak_of(type), [&] {
     backend().linear({.input = {input.data(), rows, inputs, inputs},
                       .weights = weights->get(),
@@ -84,8 +81,7 @@ void mlp(benchmark::State& state, ComputeType type, std::int64_t num_rows) {
   const auto up = backend().pack(random_weights(4 * kWidth, kWidth), type);
   const auto down = backend().pack(random_weights(kWidth, 4 * kWidth), type);
   if (!up.ok()) return state.SkipWithError(up.error().message.c_str());
-  const std::vector<float> gamma(kWidth, 0.0f),
-      beta = random_values(kWidth, 1);  // keeps the rows as they are
+  const std::vector<float> gamma(kWidth, 0.0f), beta = random_values(kWidth, 1);  // keeps the rows as they are
   std::vector<float> rows = random_values(num_rows * kWidth, 2);
   measure(state, 16.0 * kWidth * kWidth * static_cast<double>(num_rows), 0, peak_of(type), [&] {
     backend().mlp({rows.data(), num_rows, {gamma.data(), beta.data()}, up->get(), down->get()});
@@ -114,11 +110,8 @@ void cached_attention(benchmark::State& state) {
   std::vector<float> output(query.size());
   const CachedAttention sequence = {0, 1, keys.data(), values.data(), num_keys * kHeadSize, num_keys, false};
   measure(state, 0, 2.0 * 2 * static_cast<double>(elements), 0, [&] {
-    backend().cached_attention({{query.data(), 1, kHeads * kHeadSize, 0},
-                                kHeads,
-                                StorageType::kFloat16,
-                                {&sequence, 1},
-                                output.data()});
+    backend().cached_attention(
+        {{query.data(), 1, kHeads * kHeadSize, 0}, kHeads, StorageType::kFloat16, {&sequence, 1}, output.data()});
   });
 }
 
@@ -172,12 +165,10 @@ const int kRegistered = [] {
   for (const ComputeType type : {ComputeType::kFloat32, ComputeType::kBFloat16, ComputeType::kInt8}) {
     for (const auto& [inputs, outputs] : {std::pair{512, 512}, {512, 2048}, {2048, 512}}) {
       for (const int rows : {1, 8, 16, 64, 1500}) {
-        const std::string name =
-            fmt::format("product/{}/{}x{}x{}", compute_type_name(type), rows, inputs, outputs);
-        benchmark::RegisterBenchmark(name.c_str(),
-                                     [=, inputs = inputs, outputs = outputs](benchmark::State& state) {
-                                       product(state, type, rows, inputs, outputs);
-                                     });
+        const std::string name = fmt::format("product/{}/{}x{}x{}", compute_type_name(type), rows, inputs, outputs);
+        benchmark::RegisterBenchmark(name.c_str(), [=, inputs = inputs, outputs = outputs](benchmark::State& state) {
+          product(state, type, rows, inputs, outputs);
+        });
       }
     }
     benchmark::RegisterBenchmark(fmt::format("mlp/{}/1500", compute_type_name(type)).c_str(),

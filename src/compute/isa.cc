@@ -5,9 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <hwy/targets.h>
 #include <algorithm>
 #include <array>
-#include <hwy/targets.h>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
@@ -56,7 +56,8 @@ Result<Isa> parse_isa(std::string_view name) {
   const auto found = std::find(kNames.begin(), kNames.end(), name);
   if (found == kNames.end()) {
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("unknown instruction set '{}', expected auto, {}", name, fmt::join(kNames, ", ")), "max_isa"};
+                 fmt::format("unknown instruction set '{}', expected auto, {}", name, fmt::join(kNames, ", ")),
+                 "max_isa"};
   }
   return static_cast<Isa>(found - kNames.begin());
 }
@@ -83,7 +84,8 @@ Result<Isa> limit_isa(Isa max_isa) {
   if (in_force) {
     if (*in_force == wanted) return wanted;
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("the instruction set is already held to {} in this process", isa_name(*in_force)), "max_isa"};
+                 fmt::format("the instruction set is already held to {} in this process", isa_name(*in_force)),
+                 "max_isa"};
   }
   dnnl::set_max_cpu_isa(onednn_isa(wanted));
   // Highway numbers better targets with lower bits.

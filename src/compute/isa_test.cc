@@ -31,8 +31,7 @@ TEST(IsaTest, RefusesUnknownNamesAndSaysWhichThereAre) {
     const auto parsed = parse_isa(name);
     ASSERT_FALSE(parsed.ok()) << name;
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_THAT(parsed.error().message,
-                ::testing::HasSubstr("auto, avx2, avx512, avx512_vnni, avx512_bf16, amx"));
+    EXPECT_THAT(parsed.error().message, ::testing::HasSubstr("auto, avx2, avx512, avx512_vnni, avx512_bf16, amx"));
   }
 }
 

@@ -28,9 +28,7 @@ constexpr double kAttentionTolerance = 2e-5;         ///< float32
 constexpr double kReducedAttentionTolerance = 4e-3;  ///< weights as bfloat16: 2^-9 of values up to 1.74
 constexpr double kHalfPrecision = 0x1p-10;           ///< of one place more than rounding, as sums differ
 
-double tolerance(ComputeType type) {
-  return kTolerances[static_cast<std::size_t>(type)].product;
-}
+double tolerance(ComputeType type) { return kTolerances[static_cast<std::size_t>(type)].product; }
 
 /// A matrix of either storage type, filled with values that no operation computes.
 class Matrix {
@@ -39,8 +37,7 @@ class Matrix {
       : type_(type), bytes_(static_cast<std::size_t>(elements * storage_bytes(type))) {
     for (std::int64_t i = 0; i < elements; ++i) set(i, 77.0f);
   }
-  Matrix(std::span<const float> values, StorageType type)
-      : Matrix(static_cast<std::int64_t>(values.size()), type) {
+  Matrix(std::span<const float> values, StorageType type) : Matrix(static_cast<std::int64_t>(values.size()), type) {
     for (std::size_t i = 0; i < values.size(); ++i) set(static_cast<std::int64_t>(i), values[i]);
   }
 
@@ -80,8 +77,7 @@ void expect_near(const Matrix& got, const Matrix& want, double allowed) {
   std::int64_t worst_index = 0, num_bad = 0;
   for (std::int64_t i = 0; i < got.size(); ++i) {
     const double wanted = want.get(i);
-    const double error =
-        std::abs(got.get(i) - wanted) - (got.is_half() ? std::abs(wanted) * kHalfPrecision : 0);
+    const double error = std::abs(got.get(i) - wanted) - (got.is_half() ? std::abs(wanted) * kHalfPrecision : 0);
     if (!(error <= allowed)) ++num_bad;  // also if not a number
     if (!(error <= worst)) {
       worst = error;
@@ -193,9 +189,7 @@ TEST_P(LinearTest, EveryCombinationOfWhatCanBeAdded) {
   }
 }
 
-TEST_P(LinearTest, TheOddWidthOfTheVocabulary) {
-  check({.inputs = 384, .outputs = 51865, .rows = {1, 3}});
-}
+TEST_P(LinearTest, TheOddWidthOfTheVocabulary) { check({.inputs = 384, .outputs = 51865, .rows = {1, 3}}); }
 
 TEST_P(LinearTest, WidthsThatAreNoMultipleOfAnything) {
   for (const std::int64_t outputs : {1, 9, 63, 65, 201}) {
@@ -214,14 +208,8 @@ TEST_P(LinearTest, WidthsThatAreNoMultipleOfAnything) {
 }
 
 TEST_P(LinearTest, ConvolutionsReadOverlappingRows) {
-  check(
-      {.inputs = 240, .outputs = 384, .rows = {1, 64, 200}, .bias = true, .gelu = true, .input_stride = 160});
-  check({.inputs = 3 * 384,
-         .outputs = 384,
-         .rows = {2, 65},
-         .bias = true,
-         .gelu = true,
-         .input_stride = 2 * 384});
+  check({.inputs = 240, .outputs = 384, .rows = {1, 64, 200}, .bias = true, .gelu = true, .input_stride = 160});
+  check({.inputs = 3 * 384, .outputs = 384, .rows = {2, 65}, .bias = true, .gelu = true, .input_stride = 2 * 384});
 }
 
 TEST_P(LinearTest, QueriesKeysAndValuesGoHeadByHead) {
@@ -346,11 +334,10 @@ INSTANTIATE_TEST_SUITE_P(Types, LinearTest,
 
 TEST_F(OpsTest, GeluIsCloseEverywhere) {
   // A product with the unit matrix, so that inputs reach the activation as they are.
-  const LinearSource unit = {
-      .outputs = 64, .inputs = 64, .read_row = [](std::int64_t row, std::span<float> values) {
-        std::fill(values.begin(), values.end(), 0.0f);
-        values[static_cast<std::size_t>(row)] = 1;
-      }};
+  const LinearSource unit = {.outputs = 64, .inputs = 64, .read_row = [](std::int64_t row, std::span<float> values) {
+                               std::fill(values.begin(), values.end(), 0.0f);
+                               values[static_cast<std::size_t>(row)] = 1;
+                             }};
   const auto weights = cpu().pack(unit, ComputeType::kFloat32);
   ASSERT_TRUE(weights.ok());
   std::vector<float> x(64 * 64), y(x.size());
@@ -369,14 +356,12 @@ TEST_F(OpsTest, LayerNorm) {
   for (const std::int64_t columns : {1, 7, 64, 384, 1280, 1283}) {
     const std::int64_t rows = 67, stride = columns + 3;
     std::vector<float> input = random_values(rows * stride, 1);
-    for (std::int64_t i = 0; i < columns; ++i)
-      input[static_cast<std::size_t>(2 * stride + i)] += 100;  // far from zero
+    for (std::int64_t i = 0; i < columns; ++i) input[static_cast<std::size_t>(2 * stride + i)] += 100;  // far from zero
     const std::vector<float> gamma = random_values(columns, 2), beta = random_values(columns, 3);
     std::vector<Matrix> outputs;
     for (Backend* backend : both()) {
       Matrix& output = outputs.emplace_back(rows * columns + 5, StorageType::kFloat32);
-      backend->layer_norm({input.data(), rows, columns, stride}, {gamma.data(), beta.data()},
-                          output.floats());
+      backend->layer_norm({input.data(), rows, columns, stride}, {gamma.data(), beta.data()}, output.floats());
     }
     expect_near(outputs[0], outputs[1], tolerance(ComputeType::kFloat32));
   }
@@ -385,12 +370,10 @@ TEST_F(OpsTest, LayerNorm) {
 /// The parameter: whether precision may be reduced, which machines without bfloat16 ignore.
 class EncoderAttentionTest : public OpsTest, public ::testing::WithParamInterface<bool> {
  protected:
-  void check(int num_heads, std::int64_t total_rows, const std::vector<AttentionWindow>& windows,
-             float scale) {
+  void check(int num_heads, std::int64_t total_rows, const std::vector<AttentionWindow>& windows, float scale) {
     SCOPED_TRACE(::testing::Message() << total_rows << " rows, scale " << scale);
     std::vector<float> qkv = random_values(3 * num_heads * total_rows * kHeadSize, 1);
-    for (std::int64_t i = 0; i < 2 * num_heads * total_rows * kHeadSize; ++i)
-      qkv[static_cast<std::size_t>(i)] *= scale;
+    for (std::int64_t i = 0; i < 2 * num_heads * total_rows * kHeadSize; ++i) qkv[static_cast<std::size_t>(i)] *= scale;
     // The reference's queries, keys and values, rounded as the CPU's are.
     std::vector<float> rounded = qkv;
     if (GetParam() && isa() >= Isa::kAvx512Bf16) {
@@ -399,17 +382,14 @@ class EncoderAttentionTest : public OpsTest, public ::testing::WithParamInterfac
     std::vector<Matrix> outputs;
     for (const auto& [backend, input] : {std::pair{&cpu(), &qkv}, {&reference(), &rounded}}) {
       Matrix& output = outputs.emplace_back(total_rows * num_heads * kHeadSize, StorageType::kFloat32);
-      backend->encoder_attention(
-          {input->data(), total_rows, num_heads, windows, output.floats(), GetParam()});
+      backend->encoder_attention({input->data(), total_rows, num_heads, windows, output.floats(), GetParam()});
     }
     // A score's own rounding error grows with its size, about scale^2, and the weight with it.
     const double rounding = kAttentionTolerance * std::max(1.0f, scale * scale / 4);
     expect_near(outputs[0], outputs[1], rounding + (GetParam() ? kReducedAttentionTolerance : 0));
   }
 
-  static double attention_tolerance() {
-    return GetParam() ? kReducedAttentionTolerance : kAttentionTolerance;
-  }
+  static double attention_tolerance() { return GetParam() ? kReducedAttentionTolerance : kAttentionTolerance; }
 };
 
 TEST_P(EncoderAttentionTest, WindowsOfManyLengths) {
@@ -418,9 +398,7 @@ TEST_P(EncoderAttentionTest, WindowsOfManyLengths) {
   check(2, 260, {{0, 128}, {128, 129}}, 1);
 }
 
-TEST_P(EncoderAttentionTest, AWholeWindow) {
-  check(1, 1500, {{0, 1500}}, 1);
-}
+TEST_P(EncoderAttentionTest, AWholeWindow) { check(1, 1500, {{0, 1500}}, 1); }
 
 TEST_P(EncoderAttentionTest, LargeScores) {
   check(1, 333, {{0, 333}}, 4);
@@ -428,9 +406,7 @@ TEST_P(EncoderAttentionTest, LargeScores) {
   check(1, 200, {{0, 200}}, 0.01f);
 }
 
-TEST_P(EncoderAttentionTest, NoWindows) {
-  check(1, 4, {}, 1);
-}
+TEST_P(EncoderAttentionTest, NoWindows) { check(1, 4, {}, 1); }
 
 // Where exact answers are known: all scores equal, or one by far the largest, however large.
 TEST_P(EncoderAttentionTest, ScoresOfAnySize) {
@@ -446,8 +422,7 @@ TEST_P(EncoderAttentionTest, ScoresOfAnySize) {
     std::vector<float> output(kRows * kHeadSize);
     const AttentionWindow window = {0, kRows};
     cpu().encoder_attention({qkv.data(), kRows, 1, {&window, 1}, output.data(), GetParam()});
-    for (const float value : output)
-      ASSERT_NEAR(value, (kRows - 1) / 2.0, kRows * attention_tolerance()) << query;
+    for (const float value : output) ASSERT_NEAR(value, (kRows - 1) / 2.0, kRows * attention_tolerance()) << query;
     // One key aligned with the query among keys against it.
     for (std::int64_t r = 0; r < kRows; ++r) {
       const float sign = (r == 77) == (query >= 0) ? 1.0f : -1.0f;
@@ -500,20 +475,18 @@ class StoredAttentionTest : public OpsTest, public ::testing::WithParamInterface
 
 TEST_P(StoredAttentionTest, SequencesOfManyLengths) {
   constexpr int kHeads = 3;
-  constexpr std::int64_t kWidth = kHeads * kHeadSize, kMaxKeys = 1500,
-                         kHeadStride = (kMaxKeys + 4) * kHeadSize;
+  constexpr std::int64_t kWidth = kHeads * kHeadSize, kMaxKeys = 1500, kHeadStride = (kMaxKeys + 4) * kHeadSize;
   for (const float scale : {1.0f, 4.0f}) {
     Matrix keys(random_values(kHeads * kHeadStride, 1, scale), GetParam());
     Matrix values(random_values(kHeads * kHeadStride, 2), GetParam());
     const std::vector<float> queries = random_values(40 * (kWidth + 7), 3, scale);
-    const auto sequence = [&](std::int64_t first_row, std::int64_t num_rows, std::int64_t num_keys,
-                              bool causal) {
+    const auto sequence = [&](std::int64_t first_row, std::int64_t num_rows, std::int64_t num_keys, bool causal) {
       return CachedAttention{first_row, num_rows, keys.data(), values.data(), kHeadStride, num_keys, causal};
     };
-    const std::vector<CachedAttention> sequences = {
-        sequence(0, 1, 1, true),      sequence(1, 4, 1, true),    sequence(5, 5, 7, false),
-        sequence(10, 1, 16, false),   sequence(11, 3, 447, true), sequence(15, 2, 333, false),
-        sequence(17, 1, 1500, false), sequence(18, 4, 1500, true)};
+    const std::vector<CachedAttention> sequences = {sequence(0, 1, 1, true),      sequence(1, 4, 1, true),
+                                                    sequence(5, 5, 7, false),     sequence(10, 1, 16, false),
+                                                    sequence(11, 3, 447, true),   sequence(15, 2, 333, false),
+                                                    sequence(17, 1, 1500, false), sequence(18, 4, 1500, true)};
     std::vector<Matrix> outputs;
     for (Backend* backend : both()) {
       Matrix& output = outputs.emplace_back(25 * kWidth, StorageType::kFloat32);
@@ -558,19 +531,15 @@ TEST_P(StoredAttentionTest, AppendedRowsAreThereAndNothingElseIs) {
     const std::int64_t vector_bytes = kHeadSize * storage_bytes(GetParam());
     const std::vector<AppendArgs> args = {
         {rows.data(), bytes + 3 * vector_bytes, kHeadStride, kHeads, GetParam()},
-        {rows.data() + kHeads * kHeadSize, bytes + (kHeads * 8 + 7) * vector_bytes, kHeadStride, kHeads,
-         GetParam()}};
+        {rows.data() + kHeads * kHeadSize, bytes + (kHeads * 8 + 7) * vector_bytes, kHeadStride, kHeads, GetParam()}};
     backend->append(args);
   }
   for (std::int64_t i = 0; i < caches[0].size(); ++i) ASSERT_EQ(caches[0].get(i), caches[1].get(i)) << i;
   EXPECT_NEAR(caches[0].get(3 * kHeadSize), rows[0], 0.1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Storage, StoredAttentionTest,
-                         ::testing::Values(StorageType::kFloat32, StorageType::kFloat16),
-                         [](const auto& test) {
-                           return test.param == StorageType::kFloat32 ? "float32" : "float16";
-                         });
+INSTANTIATE_TEST_SUITE_P(Storage, StoredAttentionTest, ::testing::Values(StorageType::kFloat32, StorageType::kFloat16),
+                         [](const auto& test) { return test.param == StorageType::kFloat32 ? "float32" : "float16"; });
 
 TEST_F(OpsTest, BuffersAreZeroedAlignedAndCopied) {
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{1000}}) {

@@ -29,9 +29,9 @@ class ThreadTeam {
   /// returns when all are done. Tasks start in order. At most kMaxTasks. `body` must not throw.
   template <typename Body>
   void run(int num_tasks, const Body& body) {
-    run_loop({[](const void* context, int task, int thread) { (*static_cast<const Body*>(context))(task, thread); },
-              &body},
-             num_tasks);
+    run_loop(
+        {[](const void* context, int task, int thread) { (*static_cast<const Body*>(context))(task, thread); }, &body},
+        num_tasks);
   }
 
   /// Half of what the counter holds, as late threads count past the end.

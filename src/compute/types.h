@@ -51,7 +51,6 @@ std::uint16_t float_to_half(float value);  ///< round to nearest even
 float bfloat16_to_float(std::uint16_t bits);
 std::uint16_t float_to_bfloat16(float value);  ///< round to nearest even
 
-
 /// Many at once, fast. Spans of equal size.
 void halves_to_floats(std::span<const std::uint16_t> halves, std::span<float> floats);
 

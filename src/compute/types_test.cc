@@ -74,8 +74,7 @@ TEST_F(TypesTest, FloatsRoundToTheNearestEvenHalf) {
     expected.insert(expected.end(), {0x7c00, 0xfc00});
   }
   std::vector<std::uint16_t> halves(floats.size());
-  cpu::store_row(floats.data(), static_cast<std::int64_t>(floats.size()), StorageType::kFloat16,
-                 halves.data());
+  cpu::store_row(floats.data(), static_cast<std::int64_t>(floats.size()), StorageType::kFloat16, halves.data());
   for (std::size_t i = 0; i < floats.size(); ++i) {
     ASSERT_EQ(float_to_half(floats[i]), expected[i]) << floats[i];
     ASSERT_EQ(halves[i], expected[i]) << floats[i];
@@ -94,15 +93,13 @@ TEST_F(TypesTest, BFloat16IsTheUpperHalfOfAFloatRoundedToEven) {
       expected.push_back(static_cast<std::uint16_t>(is_nan(bits) ? 0x7fc0u : up ? upper + 1 : upper));
     }
     if (!is_nan(upper << 16)) {
-      EXPECT_EQ(std::bit_cast<std::uint32_t>(bfloat16_to_float(static_cast<std::uint16_t>(upper))),
-                upper << 16);
+      EXPECT_EQ(std::bit_cast<std::uint32_t>(bfloat16_to_float(static_cast<std::uint16_t>(upper))), upper << 16);
     }
   }
   std::vector<std::uint16_t> converted(floats.size());
   cpu::convert_to_bfloat16(floats, converted.data());
   for (std::size_t i = 0; i < floats.size(); ++i) {
-    ASSERT_EQ(float_to_bfloat16(floats[i]), expected[i])
-        << std::hex << std::bit_cast<std::uint32_t>(floats[i]);
+    ASSERT_EQ(float_to_bfloat16(floats[i]), expected[i]) << std::hex << std::bit_cast<std::uint32_t>(floats[i]);
     ASSERT_EQ(converted[i], expected[i]) << std::hex << std::bit_cast<std::uint32_t>(floats[i]);
   }
 }

@@ -49,8 +49,8 @@ Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<whisper::Runner> 
     return invalid("the runner cannot hold one window of 30 s and its prompt", "runner");
   }
   if (options.max_queued < 1) return invalid("max_queued must be at least 1", "max_queued");
-  return std::unique_ptr<Engine>(new Engine(
-      std::make_unique<Loop>(std::move(runner), Model{std::move(tokens), std::move(text)}, options)));
+  return std::unique_ptr<Engine>(
+      new Engine(std::make_unique<Loop>(std::move(runner), Model{std::move(tokens), std::move(text)}, options)));
 }
 
 Engine::Engine(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}

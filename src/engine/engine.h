@@ -28,8 +28,8 @@ struct Request {
   scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
   std::optional<std::chrono::steady_clock::time_point> deadline;
   std::stop_token cancellation;
-  /// May be empty. Called when the window is encoded for the first time, which is most of its work, under the same rules
-  /// as the Callback.
+  /// May be empty. Called when the window is encoded for the first time, which is most of its work, under the same
+  /// rules as the Callback.
   std::function<void()> on_encoded;
   whisper::DecodingOptions options;
 };
@@ -59,8 +59,8 @@ struct Statistics {
   std::uint64_t repeats = 0;
   std::uint64_t groups = 0, windows_encoded = 0, frames_encoded = 0, steps = 0;
   std::vector<std::uint64_t> steps_by_rows;  ///< [max_rows + 1]: steps that had so many rows
-  double encode_s = 0, step_s = 0;   ///< time in the runner
-  double sampling_s = 0;             ///< time spent on choosing tokens
+  double encode_s = 0, step_s = 0;           ///< time in the runner
+  double sampling_s = 0;                     ///< time spent on choosing tokens
   int num_waiting = 0, num_active = 0;
 };
 
@@ -80,9 +80,8 @@ class Engine {
  public:
   /// Starts the thread. kInvalidArgument when the tokens do not fit the model, a function is missing, or the runner is
   /// too small for one window.
-  static Result<std::unique_ptr<Engine>> create(std::unique_ptr<whisper::Runner> runner,
-                                                whisper::SpecialTokens tokens, TextFunctions text,
-                                                EngineOptions options = {});
+  static Result<std::unique_ptr<Engine>> create(std::unique_ptr<whisper::Runner> runner, whisper::SpecialTokens tokens,
+                                                TextFunctions text, EngineOptions options = {});
   ~Engine();  ///< stop(kCancel)
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

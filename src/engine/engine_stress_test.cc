@@ -131,10 +131,10 @@ TEST(EngineStress, DestructionAnswersEverything) {
     auto log = std::make_shared<testing::FakeRunnerLog>();
     Counts counts;
     {
-      auto engine = std::move(Engine::create(std::make_unique<testing::FakeRunner>(whisper::RunnerLimits{},
-                                                                                   random_script, log),
-                                             fake_tokens(), testing::fake_text()))
-                        .value();
+      auto engine =
+          std::move(Engine::create(std::make_unique<testing::FakeRunner>(whisper::RunnerLimits{}, random_script, log),
+                                   fake_tokens(), testing::fake_text()))
+              .value();
       for (int i = 0; i < 30; ++i) {
         Request request;
         request.audio = testing::fake_audio(i, 200);

@@ -42,8 +42,7 @@ Loop::Loop(std::unique_ptr<whisper::Runner> runner, Model model, EngineOptions o
       limits_{.num_slots = runner_->limits().num_slots,
               .max_rows = runner_->limits().max_rows,
               .max_group_frames = runner_->limits().max_group_frames,
-              .reserved_live_slots =
-                  std::clamp(options.reserved_live_slots, 0, runner_->limits().num_slots - 1)},
+              .reserved_live_slots = std::clamp(options.reserved_live_slots, 0, runner_->limits().num_slots - 1)},
       slots_(runner_->limits().num_slots),
       features_(static_cast<std::size_t>(runner_->limits().max_group_frames) * 2 * runner_->dims().num_mels) {
   statistics_.steps_by_rows.resize(static_cast<std::size_t>(limits_.max_rows) + 1);
@@ -201,12 +200,12 @@ void Loop::make_snapshot() {
   for (const TaskPtr& task : waiting_) {
     const auto& deadline = task->request.deadline;
     live |= is_live(task->request.request_class);
-    waiting_view_.push_back({.request_class = task->request.request_class,
-                             .num_frames = task->num_frames,
-                             .is_repeat = task->attempt > 0,
-                             .deadline = deadline ? deadline->time_since_epoch().count()
-                                                  : std::numeric_limits<std::int64_t>::max(),
-                             .arrival = task->arrival});
+    waiting_view_.push_back(
+        {.request_class = task->request.request_class,
+         .num_frames = task->num_frames,
+         .is_repeat = task->attempt > 0,
+         .deadline = deadline ? deadline->time_since_epoch().count() : std::numeric_limits<std::int64_t>::max(),
+         .arrival = task->arrival});
   }
   active_view_.clear();
   for (const TaskPtr& task : active_) {
@@ -270,8 +269,7 @@ void Loop::encode_group(std::span<const int> chosen) {
     if (task->attempt == 0 && task->request.on_encoded) task->request.on_encoded();
     task->timings.encoded_s += seconds_between(begin, end);
     task->turns_waited = 0;
-    task->decoder.emplace(model_.tokens, task->request.options, runner_->dims().max_text_positions,
-                          task->real_frames);
+    task->decoder.emplace(model_.tokens, task->request.options, runner_->dims().max_text_positions, task->real_frames);
     task->is_limited = false;
     limit_text(*task);
   }

@@ -13,8 +13,8 @@ namespace stenod::engine {
 struct Segment {
   double start_s = 0;
   double end_s = 0;
-  std::string text;         ///< UTF-8, as the model wrote it, with its leading space
-  std::vector<int> tokens;  ///< text tokens
+  std::string text;                      ///< UTF-8, as the model wrote it, with its leading space
+  std::vector<int> tokens;               ///< text tokens
   std::vector<whisper::WordSpan> words;  ///< empty unless asked for; `first_token` counts from the window's first token
 };
 

@@ -17,10 +17,10 @@ Status add_words(const WindowTask& task, const Model& model, whisper::Runner& ru
   whisper::RowAligner aligner(decoded.num_rows, task.real_frames, decoded.prompt_length - 1);
   const int num_heads = runner.num_alignment_heads();
   for (int head = 0; head < num_heads; head += whisper::kMaxAlignmentHeads) {
-    STENOD_ASSIGN_OR_RETURN(const auto weights,
-                            runner.alignment_weights(task.slot.index, head,
-                                                     std::min(num_heads - head, whisper::kMaxAlignmentHeads),
-                                                     decoded.num_rows, task.real_frames));
+    STENOD_ASSIGN_OR_RETURN(
+        const auto weights,
+        runner.alignment_weights(task.slot.index, head, std::min(num_heads - head, whisper::kMaxAlignmentHeads),
+                                 decoded.num_rows, task.real_frames));
     aligner.add_heads(weights);
   }
   const std::vector<int> row_frames = aligner.align();
@@ -57,8 +57,7 @@ Status add_words(const WindowTask& task, const Model& model, whisper::Runner& ru
       word.num_tokens = static_cast<int>(merged[i].tokens.size());
       token += word.num_tokens;
     }
-    whisper::settle_segment_times(segments[s].words, typical_s, previous_end_s, segments[s].start_s,
-                                  segments[s].end_s);
+    whisper::settle_segment_times(segments[s].words, typical_s, previous_end_s, segments[s].start_s, segments[s].end_s);
     previous_end_s = segments[s].end_s;
   }
   return {};
@@ -130,14 +129,15 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
 
   const double seconds = task.real_frames * whisper::kSecondsPerEncoderFrame;
   const bool blank = text.find_first_not_of(" \n") == std::string::npos;
-  const auto assessment = whisper::assess({.avg_logprob = decoded.avg_logprob,
-                                           .no_speech_prob = decoded.no_speech_prob,
-                                           .compression_ratio = result.compression_ratio,
-                                           .language_probability = decoded.language_probability,
-                                           .num_text_tokens = blank ? 0 : num_text_tokens,
-                                           .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
-                                           .finish = decoded.finish},
-                                          options.thresholds, !task.is_last_attempt());
+  const auto assessment =
+      whisper::assess({.avg_logprob = decoded.avg_logprob,
+                       .no_speech_prob = decoded.no_speech_prob,
+                       .compression_ratio = result.compression_ratio,
+                       .language_probability = decoded.language_probability,
+                       .num_text_tokens = blank ? 0 : num_text_tokens,
+                       .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
+                       .finish = decoded.finish},
+                      options.thresholds, !task.is_last_attempt());
   switch (assessment.verdict) {
     case whisper::Verdict::kRepeat:
       return std::optional<WindowResult>();

@@ -36,8 +36,8 @@ struct WindowTask {
   int num_frames = 0;  ///< encoder frames of this attempt's window
   SlotHandle slot;
   std::optional<whisper::GreedyDecoder> decoder;  ///< from encoded to finished
-  bool is_limited = false;  ///< the decoder knows the bound of its language
-  int turns_waited = 0;     ///< steps since it was last part of one
+  bool is_limited = false;                        ///< the decoder knows the bound of its language
+  int turns_waited = 0;                           ///< steps since it was last part of one
   Clock::time_point submitted;
   Clock::time_point encoded;
   Timings timings;
@@ -45,9 +45,7 @@ struct WindowTask {
 
   /// Goes on with attempt `n`.
   void set_attempt(int n);
-  bool is_last_attempt() const {
-    return !request.options.may_repeat || num_frames == whisper::kMaxEncoderFrames;
-  }
+  bool is_last_attempt() const { return !request.options.may_repeat || num_frames == whisper::kMaxEncoderFrames; }
 };
 
 /// Why a request must end now, if it must.

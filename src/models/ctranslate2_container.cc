@@ -14,7 +14,7 @@ constexpr std::uint32_t kVersion = 6;
 constexpr std::uint32_t kMaxPlausibleVersion = 100;
 constexpr int kMaxRank = 8;
 constexpr std::size_t kMaxNameLength = 512;
-constexpr std::size_t kMaxEntries = 65536;              // large-v3 has about 1500 variables
+constexpr std::size_t kMaxEntries = 65536;                       // large-v3 has about 1500 variables
 constexpr std::size_t kMinVariableSize = 2 + 1 + 1 + 1 + 1 + 4;  // a name of one byte, rank 0
 constexpr std::size_t kMinAliasSize = 2 * (2 + 1 + 1);
 
@@ -55,9 +55,10 @@ class Cursor {
 
   Result<std::span<const std::byte>> take(std::size_t size, std::string_view what) {
     if (left() < size) {
-      return error_at(ErrorCode::kModelTruncated, at_,
-                      fmt::format("the file ends within {}: {} bytes expected, {} left; it may be an incomplete download",
-                                  what, size, left()));
+      return error_at(
+          ErrorCode::kModelTruncated, at_,
+          fmt::format("the file ends within {}: {} bytes expected, {} left; it may be an incomplete download", what,
+                      size, left()));
     }
     const auto bytes = file_.subspan(at_, size);
     at_ += size;
@@ -68,8 +69,9 @@ class Cursor {
     const std::size_t start = at_;
     STENOD_ASSIGN_OR_RETURN(const auto length, number<std::uint16_t>(what));
     if (length < 2 || length > kMaxNameLength) {
-      return error_at(ErrorCode::kModelBadName, start,
-                      fmt::format("{} has {} bytes with its final NUL, expected 2 to {}", what, length, kMaxNameLength));
+      return error_at(
+          ErrorCode::kModelBadName, start,
+          fmt::format("{} has {} bytes with its final NUL, expected 2 to {}", what, length, kMaxNameLength));
     }
     STENOD_ASSIGN_OR_RETURN(const auto bytes, take(length, what));
     if (bytes.back() != std::byte{0}) {
@@ -159,9 +161,9 @@ Status parse_variable(Cursor& in, Ct2Container& container) {
   const std::size_t size_start = in.offset();
   STENOD_ASSIGN_OR_RETURN(const auto size, in.number<std::uint32_t>(fmt::format("the size of {}", name)));
   if (size != num_values * value_size) {
-    return in.error_at(ErrorCode::kModelBadSize, size_start,
-                       fmt::format("{} has {} bytes, but its shape and type need {}", name, size,
-                                   num_values * value_size));
+    return in.error_at(
+        ErrorCode::kModelBadSize, size_start,
+        fmt::format("{} has {} bytes, but its shape and type need {}", name, size, num_values * value_size));
   }
   variable.offset = in.offset();
   STENOD_ASSIGN_OR_RETURN(variable.bytes, in.take(size, fmt::format("the data of {}", name)));

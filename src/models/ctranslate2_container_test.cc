@@ -109,7 +109,8 @@ TEST(Ct2Container, TruncationNamesTheField) {
 
 TEST(Ct2Container, RefusesEachKindOfDamage) {
   const auto u32 = [](std::uint32_t v) { return v; };
-  expect_error(with_field(Kind::kVersion, "", 0, u32(0x46554747)), ErrorCode::kModelBadMagic, "not a CTranslate2 model");
+  expect_error(with_field(Kind::kVersion, "", 0, u32(0x46554747)), ErrorCode::kModelBadMagic,
+               "not a CTranslate2 model");
   expect_error(with_field(Kind::kVersion, "", 0, u32(0)), ErrorCode::kModelBadMagic, "not a CTranslate2 model");
   expect_error(with_field(Kind::kVersion, "", 0, u32(5)), ErrorCode::kModelUnsupportedVersion,
                "format version 5, expected 6");
@@ -123,17 +124,20 @@ TEST(Ct2Container, RefusesEachKindOfDamage) {
   expect_error(with_field(Kind::kLength, "b", 0, std::uint16_t{0}), ErrorCode::kModelBadName, "0 bytes");
   expect_error(with_field(Kind::kLength, "b", 0, std::uint16_t{1}), ErrorCode::kModelBadName, "1 bytes");
   expect_error(with_field(Kind::kLength, "b", 0, std::uint16_t{0xffff}), ErrorCode::kModelBadName, "65535 bytes");
-  expect_error(with_field(Kind::kText, "b", 0, std::uint16_t{0x6262}), ErrorCode::kModelBadName, "does not end with NUL");
+  expect_error(with_field(Kind::kText, "b", 0, std::uint16_t{0x6262}), ErrorCode::kModelBadName,
+               "does not end with NUL");
   expect_error(with_field(Kind::kText, "b", 0, std::uint8_t{0}), ErrorCode::kModelBadName, "not printable");
   expect_error(with_field(Kind::kText, "b", 0, std::uint8_t{0xc3}), ErrorCode::kModelBadName, "not printable");
-  expect_error(with_field(Kind::kLength, "", 0, std::uint16_t{300}), ErrorCode::kModelTruncated, "specification's name");
+  expect_error(with_field(Kind::kLength, "", 0, std::uint16_t{300}), ErrorCode::kModelTruncated,
+               "specification's name");
 
   expect_error(with_field(Kind::kRank, "a/weight", 0, std::uint8_t{9}), ErrorCode::kModelBadShape, "9 dimensions");
   expect_error(with_field(Kind::kDim, "a/weight", 0, u32(0)), ErrorCode::kModelBadShape, "dimension of 0");
   expect_error(with_field(Kind::kType, "b", 0, std::uint8_t{6}), ErrorCode::kModelBadType, "data type number 6");
   expect_error(with_field(Kind::kType, "b", 0, std::uint8_t{255}), ErrorCode::kModelBadType, "data type number 255");
   expect_error(with_field(Kind::kType, "b", 0, kInt8), ErrorCode::kModelBadSize, "4 bytes");
-  expect_error(with_field(Kind::kDim, "a/weight", 1, u32(4)), ErrorCode::kModelBadSize, "6 bytes, but its shape and type need 8");
+  expect_error(with_field(Kind::kDim, "a/weight", 1, u32(4)), ErrorCode::kModelBadSize,
+               "6 bytes, but its shape and type need 8");
   expect_error(with_field(Kind::kSize, "b", 0, u32(3)), ErrorCode::kModelBadSize, "3 bytes");
   expect_error(with_field(Kind::kSize, "b", 0, u32(0xffffffff)), ErrorCode::kModelBadSize, "4294967295 bytes");
 }
@@ -148,8 +152,9 @@ TEST(Ct2Container, ManyEntriesAreRefusedEvenIfTheyFit) {
 
 TEST(Ct2Container, ProductsThatOverflowAreRefused) {
   // 2^16 x 2^16 x 2^32-ish wraps around 64 bits in no step, and 2^32 values of 1 byte wrap the 32-bit size to 0.
-  for (const std::vector<std::uint32_t>& shape :
-       {std::vector<std::uint32_t>{0x10000, 0x10000}, {0xffffffff, 0xffffffff, 0xffffffff}, {0x80000000, 2, 0x80000000}}) {
+  for (const std::vector<std::uint32_t>& shape : {std::vector<std::uint32_t>{0x10000, 0x10000},
+                                                  {0xffffffff, 0xffffffff, 0xffffffff},
+                                                  {0x80000000, 2, 0x80000000}}) {
     Ct2Writer writer;
     writer.begin_variables(1);
     writer.variable("a", shape, kInt8, {});

@@ -125,9 +125,9 @@ class Reader {
       }
       if (at == layer.size()) continue;  // "layer_norm"
       if (index >= kMaxLayers) {
-        return error_at(ErrorCode::kModelBadShape, it->second,
-                        fmt::format("{} belongs to layer {} or later, expected less than {}", it->first, index,
-                                    kMaxLayers));
+        return error_at(
+            ErrorCode::kModelBadShape, it->second,
+            fmt::format("{} belongs to layer {} or later, expected less than {}", it->first, index, kMaxLayers));
       }
       count = std::max(count, index + 1);
     }
@@ -143,10 +143,10 @@ class Reader {
     const std::int64_t vocab_size = embeddings->shape[0];
     const std::int64_t d_model = embeddings->shape[1];
     if (d_model % kHeadSize != 0 || d_model > kMaxDModel || vocab_size > kMaxVocabSize) {
-      return error_at(ErrorCode::kModelBadShape, *embeddings,
-                      fmt::format("{} is [{}], expected at most {} tokens of a multiple of {} up to {} values",
-                                  kEmbeddings, fmt::join(embeddings->shape, ", "), kMaxVocabSize, kHeadSize,
-                                  kMaxDModel));
+      return error_at(
+          ErrorCode::kModelBadShape, *embeddings,
+          fmt::format("{} is [{}], expected at most {} tokens of a multiple of {} up to {} values", kEmbeddings,
+                      fmt::join(embeddings->shape, ", "), kMaxVocabSize, kHeadSize, kMaxDModel));
     }
     if (conv->shape[1] != 80 && conv->shape[1] != 128) {
       return error_at(ErrorCode::kModelBadShape, *conv,
@@ -178,9 +178,9 @@ class Reader {
   Result<TensorView> float_or_int8(const std::string& name, std::initializer_list<std::int64_t> shape) {
     STENOD_ASSIGN_OR_RETURN(const Ct2Variable* variable, find(name));
     if (!std::equal(shape.begin(), shape.end(), variable->shape.begin(), variable->shape.end())) {
-      return error_at(ErrorCode::kModelBadShape, *variable,
-                      fmt::format("{} is [{}], expected [{}]", name, fmt::join(variable->shape, ", "),
-                                  fmt::join(shape, ", ")));
+      return error_at(
+          ErrorCode::kModelBadShape, *variable,
+          fmt::format("{} is [{}], expected [{}]", name, fmt::join(variable->shape, ", "), fmt::join(shape, ", ")));
     }
     TensorView view;
     view.shape = variable->shape;
@@ -200,16 +200,17 @@ class Reader {
         break;
       case Ct2Type::kInt16:
       case Ct2Type::kInt32:
-        return error_at(ErrorCode::kModelBadType, *variable,
-                        fmt::format("{} is of a 16 or 32 bit integer type, expected float32, float16, bfloat16 or int8; "
-                                    "convert the model again with another --quantization",
-                                    name));
+        return error_at(
+            ErrorCode::kModelBadType, *variable,
+            fmt::format("{} is of a 16 or 32 bit integer type, expected float32, float16, bfloat16 or int8; "
+                        "convert the model again with another --quantization",
+                        name));
     }
     return view;
   }
 
-  /// A tensor that is never quantised: biases, norms, scales, positions. All its values must be finite; those of weights
-  /// are checked where they are packed.
+  /// A tensor that is never quantised: biases, norms, scales, positions. All its values must be finite; those of
+  /// weights are checked where they are packed.
   Result<TensorView> floats(const std::string& name, std::initializer_list<std::int64_t> shape) {
     STENOD_ASSIGN_OR_RETURN(TensorView view, float_or_int8(name, shape));
     if (view.type == DataType::kInt8) {
@@ -239,9 +240,9 @@ class Reader {
       std::memcpy(&scale, scales.bytes.data() + i, sizeof(scale));
       // Weights are value / scale: a scale so small that its inverse overflows is as bad as zero.
       if (!(scale > 0) || !std::isfinite(1 / scale)) {
-        return error_at(ErrorCode::kModelBadValue, variable,
-                        fmt::format("value {} of {} is {}, expected a positive number", i / sizeof(float), scale_name,
-                                    scale));
+        return error_at(
+            ErrorCode::kModelBadValue, variable,
+            fmt::format("value {} of {} is {}, expected a positive number", i / sizeof(float), scale_name, scale));
       }
     }
     view.scales = scales.bytes;
@@ -358,8 +359,8 @@ Result<WhisperWeights> parse_ctranslate2(std::span<const std::byte> model_bin, s
   STENOD_ASSIGN_OR_RETURN(WhisperWeights weights, Reader(container, file).read());
   STENOD_ASSIGN_OR_RETURN(weights.generation, parse_whisper_config(config, weights.dims, folder / "config.json"));
   if (preprocessor_config) {
-    STENOD_RETURN_IF_ERROR(check_preprocessor_config(*preprocessor_config, weights.dims.num_mels,
-                                                     folder / "preprocessor_config.json"));
+    STENOD_RETURN_IF_ERROR(
+        check_preprocessor_config(*preprocessor_config, weights.dims.num_mels, folder / "preprocessor_config.json"));
   }
   return weights;
 }
@@ -372,10 +373,10 @@ Result<WhisperWeights> read_ctranslate2(const std::filesystem::path& folder) {
   const auto preprocessor = read_file(folder / "preprocessor_config.json", kMaxJsonSize);
   if (!preprocessor && preprocessor.error().code != ErrorCode::kNotFound) return preprocessor.error();
   const auto storage = std::make_shared<MappedFile>(std::move(mapped));
-  STENOD_ASSIGN_OR_RETURN(WhisperWeights weights,
-                          parse_ctranslate2(storage->bytes(), config,
-                                            preprocessor ? std::optional<std::string_view>(*preprocessor) : std::nullopt,
-                                            folder));
+  STENOD_ASSIGN_OR_RETURN(
+      WhisperWeights weights,
+      parse_ctranslate2(storage->bytes(), config,
+                        preprocessor ? std::optional<std::string_view>(*preprocessor) : std::nullopt, folder));
   weights.storage = storage;
   return weights;
 }

@@ -26,8 +26,8 @@ namespace stenod::models {
 /// Where config.json names no alignment heads, they are all heads of the last half of the decoder layers, as in
 /// OpenAI's code; no language tokens, those of the standard vocabularies. English-only models have no language tokens.
 ///
-/// Errors: those of parse_ct2_container, kModelMissingFile, kModelMissingVariable, kModelUnknownVariable, kModelBadType,
-/// kModelBadShape, kModelBadValue, kModelBadConfig, and those of reading files. `param` is the file.
+/// Errors: those of parse_ct2_container, kModelMissingFile, kModelMissingVariable, kModelUnknownVariable,
+/// kModelBadType, kModelBadShape, kModelBadValue, kModelBadConfig, and those of reading files. `param` is the file.
 Result<WhisperWeights> read_ctranslate2(const std::filesystem::path& folder);
 
 /// The same from memory, without `storage`: `model_bin` must outlive the result. `folder` is for messages only.

@@ -59,8 +59,8 @@ struct Pieces {
     const auto file = generate_model_bin(model);
     const auto container = parse_ct2_container(file.bytes, "m/model.bin");
     for (const auto& [name, v] : container->variables) {
-      variables[name] = {{v.shape.begin(), v.shape.end()}, static_cast<std::uint8_t>(v.type),
-                         {v.bytes.begin(), v.bytes.end()}};
+      variables[name] = {
+          {v.shape.begin(), v.shape.end()}, static_cast<std::uint8_t>(v.type), {v.bytes.begin(), v.bytes.end()}};
     }
     for (const auto& [name, target] : container->aliases) aliases[name] = target;
   }
@@ -241,7 +241,8 @@ TEST(Ctranslate2Reader, EveryVectorAndPositionMustBeFinite) {
     const bool position = name.find("position_encodings") != std::string::npos;
     num_positions += position ? 1 : 0;
     if (variable.shape.size() != 1 && !position) continue;
-    const std::uint32_t last = variable.shape.size() == 1 ? variable.shape[0] - 1 : variable.shape[0] * variable.shape[1] - 1;
+    const std::uint32_t last =
+        variable.shape.size() == 1 ? variable.shape[0] - 1 : variable.shape[0] * variable.shape[1] - 1;
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
       Pieces pieces = good;
       pieces.at(name).set(last, bad);
@@ -273,9 +274,9 @@ TEST(Ctranslate2Reader, FlagsMustBeWhispers) {
   const struct {
     const char* name;
     std::int16_t value;
-  } cases[] = {{"decoder/activation", 0}, {"decoder/alibi", 1},          {"decoder/num_heads", 2},
-               {"encoder/num_heads", 0},  {"decoder/pre_norm", 0},       {"decoder/scale_embeddings", 1},
-               {"encoder/pre_norm", 0},   {"encoder/activation", 1},     {"decoder/start_from_zero_embedding", 1}};
+  } cases[] = {{"decoder/activation", 0}, {"decoder/alibi", 1},      {"decoder/num_heads", 2},
+               {"encoder/num_heads", 0},  {"decoder/pre_norm", 0},   {"decoder/scale_embeddings", 1},
+               {"encoder/pre_norm", 0},   {"encoder/activation", 1}, {"decoder/start_from_zero_embedding", 1}};
   for (const auto& c : cases) {
     Pieces pieces(tiny_model());
     pieces.variables[c.name] = {{}, kInt16, std::vector<std::byte>(2)};
@@ -319,7 +320,8 @@ TEST(Ctranslate2Reader, TruncationAtEveryFieldIsFound) {
     for (const std::size_t size : {f.offset, f.offset + f.size / 2, f.offset + f.size - 1}) {
       const auto weights = parse(std::span(file.bytes).first(size));
       ASSERT_FALSE(weights.ok());
-      EXPECT_TRUE(weights.error().code == ErrorCode::kModelTruncated || weights.error().code == ErrorCode::kModelBadCount)
+      EXPECT_TRUE(weights.error().code == ErrorCode::kModelTruncated ||
+                  weights.error().code == ErrorCode::kModelBadCount)
           << size << ": " << weights.error().message;
     }
   }

@@ -97,8 +97,8 @@ Status verify_file(const std::filesystem::path& path, std::uint64_t size, const 
   STENOD_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
   const auto bytes = file.bytes();
   if (bytes.size() != size) {
-    return Error{ErrorCode::kModelBadChecksum, fmt::format("{}: {} bytes, expected {}", path.string(), bytes.size(), size),
-                 path.string()};
+    return Error{ErrorCode::kModelBadChecksum,
+                 fmt::format("{}: {} bytes, expected {}", path.string(), bytes.size(), size), path.string()};
   }
   if (sha256.empty()) return {};
   const std::string found = sha256_hex(bytes);

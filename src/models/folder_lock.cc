@@ -24,7 +24,9 @@ Status check_model_dir(const std::filesystem::path& folder) {
 }
 
 Status check_model_name(const std::string& name) {
-  const auto is_alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  const auto is_alnum = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
   const auto allowed = [&](char c) { return is_alnum(c) || c == '.' || c == '-' || c == '_'; };
   if (!name.empty() && name.size() <= 64 && is_alnum(name[0]) && std::all_of(name.begin(), name.end(), allowed)) {
     return {};

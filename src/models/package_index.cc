@@ -36,8 +36,8 @@ std::string lower(std::string_view text) {
 
 /// The few character references that occur in addresses.
 std::string unescaped(std::string_view text) {
-  static constexpr std::pair<std::string_view, char> kReferences[] = {
-      {"&amp;", '&'}, {"&#38;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#39;", '\''}};
+  static constexpr std::pair<std::string_view, char> kReferences[] = {{"&amp;", '&'}, {"&#38;", '&'},  {"&lt;", '<'},
+                                                                      {"&gt;", '>'},  {"&quot;", '"'}, {"&#39;", '\''}};
   std::string result;
   while (!text.empty()) {
     const auto* const end = std::end(kReferences);

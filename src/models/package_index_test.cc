@@ -35,7 +35,8 @@ TEST(FindWheel, ReadsLinksInEveryForm) {
       {"<a href=\"a_b-1.0-py3-none-any.whl?x=1&amp;y=2#sha256=" + std::string(64, 'A') + "\">",
        "https://example.org/simple/a-b/a_b-1.0-py3-none-any.whl?x=1&y=2", kDigest},
       {"<a href=\"a_b-1.0-py3-none-any.whl#md5=00\">", "https://example.org/simple/a-b/a_b-1.0-py3-none-any.whl", ""},
-      {"<a href=\"a_b-1.0-py3-none-any.whl#sha256=zz\">", "https://example.org/simple/a-b/a_b-1.0-py3-none-any.whl", ""},
+      {"<a href=\"a_b-1.0-py3-none-any.whl#sha256=zz\">", "https://example.org/simple/a-b/a_b-1.0-py3-none-any.whl",
+       ""},
   };
   for (const auto& c : cases) {
     const auto file = find("<html><a href=\"a_b-0.9-py3-none-any.whl\">" + c.link + "<a href=\"a_b-1.0.tar.gz\">");
@@ -47,15 +48,16 @@ TEST(FindWheel, ReadsLinksInEveryForm) {
 
 TEST(FindWheel, DamagedOrOtherPagesOfferNothing) {
   const std::string wheel = "a_b-1.0-py3-none-any.whl";
-  const std::vector<std::string> pages =
-       {std::string(), std::string("<"), std::string("<a"), std::string("<a "), std::string("<a href"),
-        std::string("<a href="), std::string("<a href=>"), "<a href=\"" + wheel + ">", "<a href=\"" + wheel,
-        "<abbr href=\"" + wheel + "\">", "<a xhref=\"" + wheel + "\">", "<a title=\"" + wheel + "\">",
-        "<a href=\"x" + wheel + "\">", "<a href=\"" + wheel + ".asc\">", "<a href=\"x?" + wheel + "\">",
-        "<a href=\"x#" + wheel + "\">", std::string("{\"files\": []}"), "<a href=\"a_b-1.0-cp39-none-any.whl\">",
-        std::string(100000, '<'), std::string("\0\xff<a \0>", 8),
-        // Where careless searching takes quadratic time.
-        std::string(3 << 20, '<') + ">", "<a " + repeated("<a ", 1 << 20) + ">", "<a " + repeated(" href", 1 << 20) + std::string(1 << 20, ' ') + ">"};
+  const std::vector<std::string> pages = {
+      std::string(), std::string("<"), std::string("<a"), std::string("<a "), std::string("<a href"),
+      std::string("<a href="), std::string("<a href=>"), "<a href=\"" + wheel + ">", "<a href=\"" + wheel,
+      "<abbr href=\"" + wheel + "\">", "<a xhref=\"" + wheel + "\">", "<a title=\"" + wheel + "\">",
+      "<a href=\"x" + wheel + "\">", "<a href=\"" + wheel + ".asc\">", "<a href=\"x?" + wheel + "\">",
+      "<a href=\"x#" + wheel + "\">", std::string("{\"files\": []}"), "<a href=\"a_b-1.0-cp39-none-any.whl\">",
+      std::string(100000, '<'), std::string("\0\xff<a \0>", 8),
+      // Where careless searching takes quadratic time.
+      std::string(3 << 20, '<') + ">", "<a " + repeated("<a ", 1 << 20) + ">",
+      "<a " + repeated(" href", 1 << 20) + std::string(1 << 20, ' ') + ">"};
   for (const auto& page : pages) {
     const auto file = find(page);
     ASSERT_FALSE(file.ok()) << page.substr(0, 100);
@@ -76,9 +78,10 @@ TEST(PipConfig, FindsTheGlobalIndex) {
             "https://a:8/simple");
   EXPECT_EQ(pip_config_index_url("# c\n[global]\n; index-url = https://b\nINDEX-URL=https://a"), "https://a");
   EXPECT_EQ(pip_config_index_url("[global]\nindex-url=https://a\nindex-url=https://b"), "https://b");
-  for (const char* text : {"", "index-url = https://a", "[global]", "[global]\nindex-url", "[global]\nindex-url =  \n",
-                           "[global\nindex-url=https://a", "[install]\nindex-url=https://a",
-                           "[global]\n[x]\nindex-url=https://a", "[global]\nextra-index-url=https://a", "=\n:\n[global]\n="}) {
+  for (const char* text :
+       {"", "index-url = https://a", "[global]", "[global]\nindex-url", "[global]\nindex-url =  \n",
+        "[global\nindex-url=https://a", "[install]\nindex-url=https://a", "[global]\n[x]\nindex-url=https://a",
+        "[global]\nextra-index-url=https://a", "=\n:\n[global]\n="}) {
     EXPECT_EQ(pip_config_index_url(text), std::nullopt) << text;
   }
 }

@@ -31,7 +31,9 @@ constexpr std::size_t kMaxIndexPage = 16 << 20;
 /// Adds up what the downloads report.
 class Meter {
  public:
-  Meter(std::uint64_t total, const OnPullProgress& on_progress) : on_progress_(on_progress) { progress_.bytes_total = total; }
+  Meter(std::uint64_t total, const OnPullProgress& on_progress) : on_progress_(on_progress) {
+    progress_.bytes_total = total;
+  }
 
   /// `bytes` that were there before this call don't count as speed: the first report of each download.
   OnBytes for_download() {
@@ -56,8 +58,12 @@ class Puller {
  public:
   Puller(const CatalogueEntry& entry, const PullOptions& options, const OnPullProgress& on_progress,
          const std::stop_token& stop)
-      : entry_(entry), options_(options), on_progress_(on_progress), stop_(stop),
-        incoming_(incoming_folder(options.folder) / entry.name), target_(options.folder / entry.name) {}
+      : entry_(entry),
+        options_(options),
+        on_progress_(on_progress),
+        stop_(stop),
+        incoming_(incoming_folder(options.folder) / entry.name),
+        target_(options.folder / entry.name) {}
 
   Status run() {
     if (is_intact(target_)) return {};

@@ -13,9 +13,9 @@
 namespace stenod::models {
 
 struct PullOptions {
-  std::filesystem::path folder;  ///< holds one folder per model
-  std::string hub_url;           ///< without a slash at the end
-  std::string package_index_url; ///< of a simple index (PEP 503)
+  std::filesystem::path folder;   ///< holds one folder per model
+  std::string hub_url;            ///< without a slash at the end
+  std::string package_index_url;  ///< of a simple index (PEP 503)
 };
 
 /// stenod::model_dir(); STENOD_HUB_URL, else https://huggingface.co; package_index_url().

@@ -184,8 +184,8 @@ TEST_F(Pull, OpensABrokenConnectionAgain) {
 
 TEST_F(Pull, ThrowsAwayAPartThatDoesNotFit) {
   fs::create_directories(incoming());
-  std::ofstream(incoming() / "model.bin.part") << std::string(500, 'x');          // other bytes
-  std::ofstream(incoming() / "config.json.part") << std::string(1000, 'x');       // more than all
+  std::ofstream(incoming() / "model.bin.part") << std::string(500, 'x');     // other bytes
+  std::ofstream(incoming() / "config.json.part") << std::string(1000, 'x');  // more than all
   LoopbackServer server([&](const ServedRequest& r) { return serve(r); });
   expect_installed(run(server));
 }

@@ -16,9 +16,9 @@ namespace stenod::models {
 struct ModelSummary {
   std::string name;
   bool is_installed = false;
-  bool is_complete = false; ///< its files are there, those of the catalogue with their sizes; contents are not read
-  std::uint64_t size = 0;   ///< bytes on disk, or to expect there
-  std::string description;  ///< empty for a folder that the catalogue doesn't know
+  bool is_complete = false;  ///< its files are there, those of the catalogue with their sizes; contents are not read
+  std::uint64_t size = 0;    ///< bytes on disk, or to expect there
+  std::string description;   ///< empty for a folder that the catalogue doesn't know
   std::string licence;
 };
 
@@ -35,11 +35,12 @@ struct ModelInfo {
   std::filesystem::path path;
   std::string source;  ///< where the catalogue has it from; empty if it doesn't know it
   std::vector<ModelFileInfo> files;
-  std::optional<WhisperDims> dims;   ///< nothing if it is no Whisper model
-  std::optional<DataType> type;      ///< of the matrices
+  std::optional<WhisperDims> dims;  ///< nothing if it is no Whisper model
+  std::optional<DataType> type;     ///< of the matrices
 };
 
-/// The models below one folder, one folder each. Keeps no state: each call looks at the disk. Safe from several threads.
+/// The models below one folder, one folder each. Keeps no state: each call looks at the disk. Safe from several
+/// threads.
 class Store {
  public:
   /// The default is stenod::model_dir().
@@ -54,8 +55,8 @@ class Store {
   /// Reads and checks the model, and every file's checksum. Errors: those of path() and of reading the model.
   Result<ModelInfo> info(std::string_view name_or_path) const;
 
-  /// The folder that a setting names: a value with '/' and one that names an existing folder are paths, others are names
-  /// of installed models. Errors: kNotFound (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument,
+  /// The folder that a setting names: a value with '/' and one that names an existing folder are paths, others are
+  /// names of installed models. Errors: kNotFound (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument,
   /// kModelMissingFile (the folder holds no weights).
   Result<std::filesystem::path> path(std::string_view name_or_path) const;
 

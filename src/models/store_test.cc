@@ -73,8 +73,8 @@ TEST_F(StoreTest, FindsNamesAndPaths) {
   fs::current_path(old);
 
   const std::pair<std::string, ErrorCode> cases[] = {
-      {"base", ErrorCode::kModelNotInstalled}, {"nonsense", ErrorCode::kModelUnknown},
-      {"./nothing", ErrorCode::kNotFound},     {"", ErrorCode::kInvalidArgument},
+      {"base", ErrorCode::kModelNotInstalled},  {"nonsense", ErrorCode::kModelUnknown},
+      {"./nothing", ErrorCode::kNotFound},      {"", ErrorCode::kInvalidArgument},
       {".hidden", ErrorCode::kInvalidArgument}, {"a b", ErrorCode::kInvalidArgument}};
   for (const auto& [name, code] : cases) {
     const auto path = store_.path(name);

@@ -71,9 +71,9 @@ Result<std::vector<std::pair<int, int>>> parse_alignment_heads(const json::objec
       const auto layer = is_pair ? index_below((*pair)[0], dims.num_decoder_layers) : std::nullopt;
       const auto head = is_pair ? index_below((*pair)[1], dims.num_heads) : std::nullopt;
       if (!layer || !head) {
-        return bad_config(file, fmt::format("alignment_heads[{}] is {}, expected [layer 0 to {}, head 0 to {}]",
-                                            heads.size(), json::serialize(value), dims.num_decoder_layers - 1,
-                                            dims.num_heads - 1));
+        return bad_config(file,
+                          fmt::format("alignment_heads[{}] is {}, expected [layer 0 to {}, head 0 to {}]", heads.size(),
+                                      json::serialize(value), dims.num_decoder_layers - 1, dims.num_heads - 1));
       }
       if (std::find(heads.begin(), heads.end(), std::pair(*layer, *head)) != heads.end()) {
         return bad_config(file, fmt::format("alignment_heads names {} twice", json::serialize(value)));

@@ -58,13 +58,13 @@ struct DecoderLayerView {
 
 /// The sizes of one model.
 struct WhisperDims {
-  int num_mels = 80;           ///< 80, or 128 for large-v3 and turbo
-  int d_model = 0;             ///< a multiple of 64
-  int num_heads = 0;           ///< d_model / 64
+  int num_mels = 80;  ///< 80, or 128 for large-v3 and turbo
+  int d_model = 0;    ///< a multiple of 64
+  int num_heads = 0;  ///< d_model / 64
   int num_encoder_layers = 0;
   int num_decoder_layers = 0;
-  int mlp_size = 0;            ///< 4 d_model
-  int vocab_size = 0;          ///< 51864 English only, 51865 multilingual, 51866 large-v3
+  int mlp_size = 0;    ///< 4 d_model
+  int vocab_size = 0;  ///< 51864 English only, 51865 multilingual, 51866 large-v3
   int max_encoder_frames = 1500;
   int max_text_positions = 448;
   bool multilingual() const { return vocab_size >= 51865; }
@@ -72,8 +72,8 @@ struct WhisperDims {
 
 /// What a model's configuration says about decoding.
 struct WhisperGenerationConfig {
-  std::vector<int> suppress_tokens;        ///< never written
-  std::vector<int> suppress_begin_tokens;  ///< not written first
+  std::vector<int> suppress_tokens;                  ///< never written
+  std::vector<int> suppress_begin_tokens;            ///< not written first
   std::vector<std::pair<int, int>> alignment_heads;  ///< (decoder layer, head), whose attention follows the audio
 };
 

@@ -74,7 +74,11 @@ class Transfer {
  public:
   Transfer(const HttpRequest& request, std::string url, std::uint64_t offset, const HeadSink& on_head,
            const BodySink& on_body, const std::stop_token& stop)
-      : request_(request), url_(std::move(url)), asked_offset_(offset), on_head_(on_head), on_body_(on_body),
+      : request_(request),
+        url_(std::move(url)),
+        asked_offset_(offset),
+        on_head_(on_head),
+        on_body_(on_body),
         stop_(stop) {}
 
   /// Success also stands for a redirect and for a range that the server refuses.
@@ -134,9 +138,7 @@ class Transfer {
   bool has_body() const { return head_.status == 200 || head_.status == kPartialContent; }
 
   Error transfer_error(CURLcode code, const char* reason) const {
-    const auto error = [&](ErrorCode kind) {
-      return Error{kind, fmt::format("{}: {}", redacted(url_), reason)};
-    };
+    const auto error = [&](ErrorCode kind) { return Error{kind, fmt::format("{}: {}", redacted(url_), reason)}; };
     switch (code) {
       case CURLE_OPERATION_TIMEDOUT:
         return error(ErrorCode::kNetTimeout);

@@ -31,7 +31,8 @@ void expect_error(const HttpRequest& request, ErrorCode code, const std::string&
 }
 
 TEST(HttpClient, GetsText) {
-  LoopbackServer server([](const ServedRequest&) { return Answer{.headers = {"Content-Type: text/html"}, .body = "hello"}; });
+  LoopbackServer server(
+      [](const ServedRequest&) { return Answer{.headers = {"Content-Type: text/html"}, .body = "hello"}; });
   auto request = request_for(server.url("/a?b"));
   request.accept = "text/html";
   const auto text = http_get_text(request);
@@ -59,7 +60,9 @@ TEST(HttpClient, HeadComesOnceAlsoForAnEmptyBody) {
         ++num_heads;
         return {};
       },
-      [](std::span<const std::byte>) -> Status { return Error{ErrorCode::kInternal, "no body expected"}; });
+      [](std::span<const std::byte>) -> Status {
+        return Error{ErrorCode::kInternal, "no body expected"};
+      });
   ASSERT_TRUE(head.ok()) << head.error().message;
   EXPECT_EQ(num_heads, 1);
 }
@@ -93,7 +96,8 @@ TEST(HttpClient, StartsAgainWhereResumingFails) {
 
 TEST(HttpClient, AWrongRangeIsAnError) {
   for (const char* header : {"Content-Range: bytes 3-9/10", "Content-Range: nonsense", "X: y"}) {
-    LoopbackServer server([&](const ServedRequest&) { return Answer{.status = 206, .headers = {header}, .body = "3456789"}; });
+    LoopbackServer server(
+        [&](const ServedRequest&) { return Answer{.status = 206, .headers = {header}, .body = "3456789"}; });
     auto request = request_for(server.url());
     request.offset = 7;
     expect_error(request, ErrorCode::kNetIncomplete, "asked for the bytes from 7 on");
@@ -107,8 +111,10 @@ TEST(HttpClient, AShortBodyIsAnError) {
 
 TEST(HttpClient, ErrorStatusIsAnErrorWithoutABody) {
   for (const int status : {404, 403, 500, 204}) {
-    LoopbackServer server([&](const ServedRequest&) { return Answer{.status = status, .body = status == 204 ? "" : "no"}; });
-    expect_error(request_for(server.url("/x")), ErrorCode::kNetHttpStatus, "/x answered with status " + std::to_string(status));
+    LoopbackServer server(
+        [&](const ServedRequest&) { return Answer{.status = status, .body = status == 204 ? "" : "no"}; });
+    expect_error(request_for(server.url("/x")), ErrorCode::kNetHttpStatus,
+                 "/x answered with status " + std::to_string(status));
   }
 }
 
@@ -124,7 +130,8 @@ TEST(HttpClient, SizeIsLimitedAnnouncedOrNot) {
   expect_error(request_for(honest.url()), ErrorCode::kNetTooLarge, "expected at most 1000");
   LoopbackServer chunked([](const ServedRequest&) {
     // Chunked encoding, so that no length is known.
-    return Answer{.headers = {"Transfer-Encoding: chunked"}, .body = "3e9\r\n" + std::string(1001, 'x') + "\r\n0\r\n\r\n"};
+    return Answer{.headers = {"Transfer-Encoding: chunked"},
+                  .body = "3e9\r\n" + std::string(1001, 'x') + "\r\n0\r\n\r\n"};
   });
   expect_error(request_for(chunked.url()), ErrorCode::kNetTooLarge, "1001 bytes or more");
   LoopbackServer resumed([](const ServedRequest& r) { return serve_range(r, std::string(1001, 'x')); });
@@ -136,7 +143,8 @@ TEST(HttpClient, SizeIsLimitedAnnouncedOrNot) {
 TEST(HttpClient, FollowsRedirectsButNotForEver) {
   LoopbackServer server([](const ServedRequest& r) {
     if (r.path == "/there") return Answer{.body = "here"};
-    return Answer{.status = 302, .headers = {r.path == "/once" ? "Location: /there" : "Location: " + r.path}, .body = "moved"};
+    return Answer{
+        .status = 302, .headers = {r.path == "/once" ? "Location: /there" : "Location: " + r.path}, .body = "moved"};
   });
   const auto text = http_get_text(request_for(server.url("/once")));
   ASSERT_TRUE(text.ok()) << text.error().message;
@@ -154,9 +162,8 @@ TEST(HttpClient, SpeaksPlainHttpWithThisMachineOnly) {
   expect_error(request_for("nonsense"), ErrorCode::kNetBadUrl);
   expect_error(request_for(""), ErrorCode::kNetBadUrl);
   for (const char* location : {"http://example.org/", "file:///etc/passwd", "ftp://127.0.0.1/"}) {
-    LoopbackServer server([&](const ServedRequest&) {
-      return Answer{.status = 302, .headers = {std::string("Location: ") + location}};
-    });
+    LoopbackServer server(
+        [&](const ServedRequest&) { return Answer{.status = 302, .headers = {std::string("Location: ") + location}}; });
     expect_error(request_for(server.url()), ErrorCode::kNetBadUrl, "as a redirect from");
   }
 }

@@ -57,8 +57,8 @@ void choose_step(const Snapshot& snapshot, const Limits& limits, std::vector<int
   constexpr int kStepsPerClass = 4;
   const auto rank = [&](int i) {
     const ActiveSequence& sequence = snapshot.active[i];
-    return std::tuple(index_of(sequence.request_class) - sequence.turns_waited / kStepsPerClass,
-                      -sequence.turns_waited, i);
+    return std::tuple(index_of(sequence.request_class) - sequence.turns_waited / kStepsPerClass, -sequence.turns_waited,
+                      i);
   };
   chosen.resize(snapshot.active.size());
   for (int i = 0; i < static_cast<int>(chosen.size()); ++i) chosen[i] = i;

@@ -18,10 +18,10 @@ constexpr bool is_live(RequestClass c) { return c <= RequestClass::kLivePartial;
 /// A window that waits for a slot.
 struct WaitingWindow {
   RequestClass request_class;
-  int num_frames;   ///< encoder frames: the cost of encoding it
-  bool is_repeat;   ///< its request has been served before and goes on in a longer window
+  int num_frames;  ///< encoder frames: the cost of encoding it
+  bool is_repeat;  ///< its request has been served before and goes on in a longer window
   std::int64_t deadline = std::numeric_limits<std::int64_t>::max();  ///< any unit; the smallest is the most urgent
-  std::uint64_t arrival;  ///< smaller came earlier
+  std::uint64_t arrival;                                             ///< smaller came earlier
 };
 
 /// A sequence that holds a slot and wants to be advanced.

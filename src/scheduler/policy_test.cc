@@ -40,8 +40,8 @@ TEST(Policy, HasNothingToDoWithoutWork) {
 }
 
 TEST(Policy, EncodesTheBetterClassFirstAndByItself) {
-  const auto p = plan({.waiting = {window(kBatch, 480, 1), window(kPartial, 480, 2), window(kFinal, 480, 3),
-                                   window(kFinal, 400, 4)}});
+  const auto p = plan(
+      {.waiting = {window(kBatch, 480, 1), window(kPartial, 480, 2), window(kFinal, 480, 3), window(kFinal, 400, 4)}});
   EXPECT_EQ(p.kind, Kind::kEncode);
   EXPECT_THAT(p.chosen, ElementsAre(2, 3));
 }
@@ -51,8 +51,8 @@ TEST(Policy, OrdersOneClassByRepeatThenDeadlineThenArrival) {
   urgent.deadline = 10;
   auto less_urgent = window(kFinal, 480, 1);
   less_urgent.deadline = 20;
-  const auto p = plan({.waiting = {window(kFinal, 480, 3), window(kFinal, 480, 2), less_urgent, urgent,
-                                   window(kFinal, 960, 9, true)}});
+  const auto p = plan(
+      {.waiting = {window(kFinal, 480, 3), window(kFinal, 480, 2), less_urgent, urgent, window(kFinal, 960, 9, true)}});
   EXPECT_THAT(p.chosen, ElementsAre(4, 3, 2, 1, 0));
 }
 
@@ -70,8 +70,8 @@ TEST(Policy, GroupsHoldLikeLengths) {
 }
 
 TEST(Policy, LiveWindowsAreEncodedBeforeBatchSequencesGoOn) {
-  const auto p = plan({.waiting = {window(kFinal, 200, 1)}, .active = {{kBatch, 1, 0}}, .free_slots = 1,
-                       .live_expected = true});
+  const auto p =
+      plan({.waiting = {window(kFinal, 200, 1)}, .active = {{kBatch, 1, 0}}, .free_slots = 1, .live_expected = true});
   EXPECT_EQ(p.kind, Kind::kEncode);
 }
 
@@ -144,8 +144,7 @@ TEST(Policy, AllSequencesStepTogether) {
 }
 
 TEST(Policy, RowsAreLimitedAndGoToTheBetterClass) {
-  const auto p = plan({.active = {{kBatch, 1, 0}, {kFinal, 4, 0}, {kBatch, 1, 0}}, .free_slots = 0},
-                      {.max_rows = 5});
+  const auto p = plan({.active = {{kBatch, 1, 0}, {kFinal, 4, 0}, {kBatch, 1, 0}}, .free_slots = 0}, {.max_rows = 5});
   EXPECT_THAT(p.chosen, ElementsAre(1, 0));
 }
 

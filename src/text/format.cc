@@ -30,9 +30,7 @@ constexpr std::array<FormatNames, 6> kFormats = {{{Format::kText, "text", "txt"}
 
 constexpr double kMaxSeconds = 3600.0 * 9999;
 
-std::int64_t to_ms(double seconds) {
-  return std::llround(std::fmin(std::fmax(0.0, seconds), kMaxSeconds) * 1000);
-}
+std::int64_t to_ms(double seconds) { return std::llround(std::fmin(std::fmax(0.0, seconds), kMaxSeconds) * 1000); }
 
 struct IntervalMs {
   std::int64_t start;
@@ -55,7 +53,8 @@ std::string clock_time(std::int64_t ms, char decimal_mark, bool always_hours) {
 /// Stripped and on one line: an empty line ends a cue, and a control character is not allowed in some formats.
 std::string one_line(std::string_view text) {
   std::string out = to_valid_utf8(strip(text));
-  std::replace_if(out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  std::replace_if(
+      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   return out;
 }
 

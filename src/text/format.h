@@ -21,7 +21,7 @@ std::string_view file_extension(Format format);
 struct FileTranscript {
   std::string file;  ///< as the user named it
   Transcript transcript;
-  double wall_s = 0;  ///< how long it took
+  double wall_s = 0;                ///< how long it took
   std::optional<Error> error = {};  ///< what went wrong, where there is a transcript all the same
 };
 
@@ -29,7 +29,8 @@ struct FileTranscript {
 /// hold; times that are negative or no numbers become 0, an end before its start becomes the start.
 std::string format_transcript(Format format, const FileTranscript& result);
 
-/// A file without transcript: the object {"file", "error"} in JSON formats, nothing in others, which have no place for it.
+/// A file without transcript: the object {"file", "error"} in JSON formats, nothing in others, which have no place for
+/// it.
 std::string format_error(Format format, std::string_view file, const Error& error);
 
 /// The same as format_transcript() piece by piece, as segments get ready: begin(), then segment() in order, then

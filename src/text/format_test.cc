@@ -19,8 +19,12 @@ FileTranscript example() {
   transcript.language = "en";
   transcript.language_probability = 0.99f;
   transcript.duration = 3725.5;
-  transcript.segments = {{.start = 0.5, .end = 2.25, .text = " Hello, world.", .avg_logprob = -0.25f,
-                          .no_speech_prob = 0.01f, .compression_ratio = 0.9f,
+  transcript.segments = {{.start = 0.5,
+                          .end = 2.25,
+                          .text = " Hello, world.",
+                          .avg_logprob = -0.25f,
+                          .no_speech_prob = 0.01f,
+                          .compression_ratio = 0.9f,
                           .words = {{" Hello,", 0.5, 1.0004, 0.75f}, {" world.", 1.1, 2.25, 0.5f}}},
                          {.start = 3661.0, .end = 3725.4996, .text = " Grüße & more.", .avg_logprob = -0.5f}};
   transcript.dropped = {{2.25, 4.0, "no_speech", " Thanks.", {}}};
@@ -173,11 +177,12 @@ TEST(Format, AlwaysValidUtf8) {
   FileTranscript result;
   result.file = "\xFF.mp3";
   result.transcript.text = "\xE3\x81";
-  result.transcript.segments = {cue("a\xE3\x81" "b")};
+  result.transcript.segments = {
+      cue("a\xE3\x81"
+          "b")};
   result.transcript.segments[0].words = {{"\x80", 1, 2, 1}};
   result.transcript.dropped = {{0, 1, "no_speech", "\xC0", {}}};
-  for (const Format format :
-       {Format::kText, Format::kJson, Format::kJsonl, Format::kSrt, Format::kVtt, Format::kTsv}) {
+  for (const Format format : {Format::kText, Format::kJson, Format::kJsonl, Format::kSrt, Format::kVtt, Format::kTsv}) {
     const std::string out = format_transcript(format, result);
     EXPECT_EQ(out, to_valid_utf8(out));
     EXPECT_NE(out.find("a\uFFFDb"), std::string::npos);

@@ -6,8 +6,8 @@
 namespace stenod::text {
 
 struct Language {
-  std::string_view code;  ///< as in the token <|code|>
-  std::string_view name;  ///< in English, lower case
+  std::string_view code;           ///< as in the token <|code|>
+  std::string_view name;           ///< in English, lower case
   int max_tokens_per_second = 12;  ///< see max_tokens_for()
 };
 

@@ -31,7 +31,7 @@ class RepetitionDetector {
 
  private:
   int first_special_token_;
-  int count_ = 0;                        ///< text tokens so far
+  int count_ = 0;                         ///< text tokens so far
   std::array<int, kMaxPeriod> recent_{};  ///< the last of them, a ring
   /// For each period n, how many of the last tokens equal the one n places before; [0] is not used.
   std::array<int, kMaxPeriod + 1> matches_{};

@@ -78,9 +78,9 @@ Status put_token(TokenTable& table, const json::value& id, std::string_view text
   }
   const auto index = id.is_int64() ? static_cast<std::uint64_t>(id.get_int64()) : id.get_uint64();
   if (index >= table.size()) {
-    return tokenizer_error(ErrorCode::kTokenizerIdOutOfRange, name,
-                           fmt::format("token {} has id {}, but the model has {} tokens", shown(text),
-                                       json::serialize(id), table.size()));
+    return tokenizer_error(
+        ErrorCode::kTokenizerIdOutOfRange, name,
+        fmt::format("token {} has id {}, but the model has {} tokens", shown(text), json::serialize(id), table.size()));
   }
   auto& entry = table[index];
   // The end of text stands both in the vocabulary and in the added tokens of real files.
@@ -188,11 +188,11 @@ class TokenizerBuilder {
     const SpecialTokens& s = tokenizer_.special_;
     const int size = static_cast<int>(table_.size());
     if (tokenizer_.vocab_size() != size) {
-      return error(ErrorCode::kTokenizerSizeMismatch,
-                   fmt::format("the file is for a model of {} tokens, but this one has {}", tokenizer_.vocab_size(),
-                               size));
+      return error(
+          ErrorCode::kTokenizerSizeMismatch,
+          fmt::format("the file is for a model of {} tokens, but this one has {}", tokenizer_.vocab_size(), size));
     }
-    const std::array<int, 7> tail = {s.translate,   s.transcribe, s.startoflm,      s.startofprev,
+    const std::array<int, 7> tail = {s.translate, s.transcribe,   s.startoflm,      s.startofprev,
                                      s.no_speech, s.notimestamps, s.timestamp_begin};
     bool in_order = s.eot > 0 && s.sot == s.eot + 1 && s.translate > s.sot + 1;
     for (std::size_t i = 1; i < tail.size(); ++i) in_order = in_order && tail[i] == tail[i - 1] + 1;

@@ -51,9 +51,8 @@ std::string load_txt(const MiniVocabulary& mini) {
 TEST(TokenizerFiles, AllThreeFormatsGiveTheSame) {
   const MiniVocabulary mini;
   EXPECT_EQ(load_json(mini), "ok");
-  for (const auto& tokenizer :
-       {Tokenizer::from_vocabulary_json(mini.vocabulary_json(), mini.vocab_size(), "file.x"),
-        Tokenizer::from_vocabulary_txt(mini.vocabulary_txt(), mini.vocab_size(), "file.x")}) {
+  for (const auto& tokenizer : {Tokenizer::from_vocabulary_json(mini.vocabulary_json(), mini.vocab_size(), "file.x"),
+                                Tokenizer::from_vocabulary_txt(mini.vocabulary_txt(), mini.vocab_size(), "file.x")}) {
     ASSERT_TRUE(tokenizer) << tokenizer.error().message;
     EXPECT_EQ(tokenizer->special().notimestamps, mini.timestamp_begin() - 1);
     for (int id = 0; id < mini.vocab_size(); ++id) {
@@ -140,8 +139,7 @@ TEST(TokenizerFiles, IdsOutOfRange) {
   EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = -1; }), "tokenizer_id_out_of_range");
   EXPECT_EQ(load_changed([&](auto& root) { vocab(root)["Hello"] = mini.vocab_size(); }), "tokenizer_id_out_of_range");
   EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = UINT64_MAX; }), "tokenizer_id_out_of_range");
-  EXPECT_EQ(load_changed([](auto& root) { added(root)[0].as_object()["id"] = 1 << 30; }),
-            "tokenizer_id_out_of_range");
+  EXPECT_EQ(load_changed([](auto& root) { added(root)[0].as_object()["id"] = 1 << 30; }), "tokenizer_id_out_of_range");
 }
 
 TEST(TokenizerFiles, HugeNumbersAreNoIds) {
@@ -154,7 +152,9 @@ TEST(TokenizerFiles, HugeNumbersAreNoIds) {
 
 TEST(TokenizerFiles, Duplicates) {
   EXPECT_EQ(load_changed([](auto& root) { vocab(root)["Hello"] = 1; }), "tokenizer_duplicate") << "one id, two tokens";
-  EXPECT_EQ(load_changed([](auto& root) { added(root).push_back({{"id", 0}, {"content", "<|en|>"}}); }),
+  EXPECT_EQ(load_changed([](auto& root) {
+              added(root).push_back({{"id", 0}, {"content", "<|en|>"}});
+            }),
             "tokenizer_duplicate");
   MiniVocabulary mini;
   mini.text[1] = mini.text[0];
@@ -268,8 +268,8 @@ class TokenizerFolder : public ::testing::Test {
     return result ? "ok" : std::string(error_name(result.error().code));
   }
 
-  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) /
-                                  ("stenod_tokenizer_" + std::to_string(getpid()));
+  std::filesystem::path folder_ =
+      std::filesystem::path(::testing::TempDir()) / ("stenod_tokenizer_" + std::to_string(getpid()));
   MiniVocabulary mini_;
 };
 

@@ -31,14 +31,20 @@ TEST(Utf8, ReplacesMaximalSubparts) {
     return out += tail;
   };
   EXPECT_EQ(to_valid_utf8("\x80"), times(1, ""));
-  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), times(2, ""));              // overlong
-  EXPECT_EQ(to_valid_utf8("\xE0\x80\xAF"), times(3, ""));          // overlong
-  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), times(3, ""));          // surrogate
-  EXPECT_EQ(to_valid_utf8("\xF0\x80\x80\xAF"), times(4, ""));      // overlong
-  EXPECT_EQ(to_valid_utf8("\xF4\x90\x80\x80"), times(4, ""));      // above U+10FFFF
-  EXPECT_EQ(to_valid_utf8("\xFF" "a"), times(1, "a"));
-  EXPECT_EQ(to_valid_utf8("\xE3\x81" "a"), times(1, "a"));         // one subpart of two bytes
-  EXPECT_EQ(to_valid_utf8("\xF0\x9F\x98" "a"), times(1, "a"));
+  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), times(2, ""));          // overlong
+  EXPECT_EQ(to_valid_utf8("\xE0\x80\xAF"), times(3, ""));      // overlong
+  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), times(3, ""));      // surrogate
+  EXPECT_EQ(to_valid_utf8("\xF0\x80\x80\xAF"), times(4, ""));  // overlong
+  EXPECT_EQ(to_valid_utf8("\xF4\x90\x80\x80"), times(4, ""));  // above U+10FFFF
+  EXPECT_EQ(to_valid_utf8("\xFF"
+                          "a"),
+            times(1, "a"));
+  EXPECT_EQ(to_valid_utf8("\xE3\x81"
+                          "a"),
+            times(1, "a"));  // one subpart of two bytes
+  EXPECT_EQ(to_valid_utf8("\xF0\x9F\x98"
+                          "a"),
+            times(1, "a"));
   EXPECT_EQ(to_valid_utf8("\xE3\x81\xE3\x81\x82"), times(1, "あ"));
   EXPECT_EQ(to_valid_utf8("aあ\xE3"), "aあ" + times(1, ""));
   EXPECT_EQ(to_valid_utf8("plain"), "plain");

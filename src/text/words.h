@@ -10,7 +10,7 @@
 namespace stenod::text {
 
 struct WordTokens {
-  std::string word;         ///< valid UTF-8; empty for special tokens other than timestamps
+  std::string word;  ///< valid UTF-8; empty for special tokens other than timestamps
   std::vector<int> tokens;
 };
 

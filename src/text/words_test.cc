@@ -42,8 +42,7 @@ TEST_F(WordsTest, TimestampsBeginWords) {
   const int begin = mini_.timestamp_begin();
   EXPECT_THAT(split({Mini::kHi, begin, Mini::kWorld, begin + 50}, "en"),
               ElementsAre(IsWord("hi", Tokens{Mini::kHi}), IsWord("<|0.00|>", Tokens{begin}),
-                          IsWord(" world", Tokens{Mini::kWorld}),
-                          IsWord("<|1.00|>", Tokens{begin + 50})));
+                          IsWord(" world", Tokens{Mini::kWorld}), IsWord("<|1.00|>", Tokens{begin + 50})));
 }
 
 TEST_F(WordsTest, GivesReplacementCharactersThatAreInTheWholeText) {

@@ -66,8 +66,8 @@ double seconds(std::int64_t samples) { return static_cast<double>(samples) / aud
 /// One file's transcription.
 class FileJob {
  public:
-  FileJob(Recogniser& recogniser, const FileOptions& options, const std::function<void(const FileProgress&)>& on_progress,
-          std::stop_token stop)
+  FileJob(Recogniser& recogniser, const FileOptions& options,
+          const std::function<void(const FileProgress&)>& on_progress, std::stop_token stop)
       : recogniser_(recogniser), options_(options), on_progress_(on_progress), stop_(std::move(stop)) {}
   /// What is still in the engine is of no use any more.
   ~FileJob() { abandoned_.request_stop(); }
@@ -89,7 +89,8 @@ class FileJob {
   void drop(const Pending& pending, std::string reason, std::string text);
   void fail(const Error& error);
   void report() const;
-  text::Segment make_segment(const Pending& pending, const engine::WindowResult& result, const engine::Segment& segment);
+  text::Segment make_segment(const Pending& pending, const engine::WindowResult& result,
+                             const engine::Segment& segment);
 
   Recogniser& recogniser_;
   const FileOptions& options_;
@@ -152,8 +153,7 @@ Status FileJob::submit(int channel, SpeechWindow window) {
       request.options.thresholds.no_speech_prob = kUnclearNoSpeechProb;
       request.options.thresholds.avg_logprob = kUnclearAvgLogprob;
     }
-    request.options.window =
-        options_.full_window ? whisper::WindowPolicy::kFull : whisper::WindowPolicy::kProportional;
+    request.options.window = options_.full_window ? whisper::WindowPolicy::kFull : whisper::WindowPolicy::kProportional;
     const Status submitted = recogniser_.engine().submit(
         std::move(request),
         [in_flight = pending.in_flight](Result<engine::WindowResult> result) { in_flight->set(std::move(result)); });
@@ -260,8 +260,8 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file) {
 
   std::vector<SpeechStream> streams;
   for (int channel = 0; channel < decoder->num_channels(); ++channel) {
-    STENOD_ASSIGN_OR_RETURN(auto stream, SpeechStream::create(options_.vad ? &recogniser_.vad() : nullptr,
-                                                              recogniser_.dims().num_mels));
+    STENOD_ASSIGN_OR_RETURN(
+        auto stream, SpeechStream::create(options_.vad ? &recogniser_.vad() : nullptr, recogniser_.dims().num_mels));
     streams.push_back(std::move(stream));
   }
 

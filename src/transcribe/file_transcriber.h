@@ -15,20 +15,20 @@ namespace stenod::transcribe {
 struct FileOptions {
   std::optional<std::string> language = {};  ///< Whisper's code; absent: detected in the first window of speech
   whisper::Task task = whisper::Task::kTranscribe;
-  bool vad = true;             ///< false: everything is taken for speech
+  bool vad = true;  ///< false: everything is taken for speech
   /// Where segments come from; kSentences makes the fewest errors.
   whisper::Segmentation segmentation = whisper::Segmentation::kSentences;
   bool word_timestamps = false;
-  bool split_channels = false; ///< each channel its own text
-  bool full_window = false;    ///< encode 30 s for every window
+  bool split_channels = false;  ///< each channel its own text
+  bool full_window = false;     ///< encode 30 s for every window
   scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
 };
 
 struct FileProgress {
-  double done_s = 0;               ///< seconds of audio whose text is final
-  double work_done_s = 0;          ///< the same, and a part of those that are being worked on: what a bar shows
-  double decoded_s = 0;            ///< seconds of audio read
-  std::optional<double> total_s;   ///< what the file claims
+  double done_s = 0;              ///< seconds of audio whose text is final
+  double work_done_s = 0;         ///< the same, and a part of those that are being worked on: what a bar shows
+  double decoded_s = 0;           ///< seconds of audio read
+  std::optional<double> total_s;  ///< what the file claims
 };
 
 struct FileResult {

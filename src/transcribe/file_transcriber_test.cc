@@ -94,8 +94,8 @@ class FileTranscriberTest : public testing::Test {
   static void SetUpTestSuite() {
     folder_ = std::make_unique<audio::testing::TempFolder>();
     vad_file_ = folder_->write("loudness.onnx", vad::testing::loudness_vad_file());
-    ASSERT_TRUE(models::testing::write_generated_model(english_folder(),
-                                                       {.vocab_size = models::testing::kMinVocabSize}));
+    ASSERT_TRUE(
+        models::testing::write_generated_model(english_folder(), {.vocab_size = models::testing::kMinVocabSize}));
     ASSERT_TRUE(models::testing::write_generated_model(folder_->path() / "multilingual", {.vocab_size = 51865}));
     english_ = load(english_folder(), vad_file_);
     multilingual_ = load(folder_->path() / "multilingual", vad_file_);
@@ -147,8 +147,8 @@ TEST_F(FileTranscriberTest, TimesAreThoseOfTheRecording) {
 TEST_F(FileTranscriberTest, ProgressNeverFallsAndEndsWithTheFile) {
   const auto file = write("progress.wav", join({noise(40, 3), silence(12), noise(45, 4)}));
   std::vector<FileProgress> progress;
-  const auto result = FileTranscriber(*english_).transcribe(
-      file, {}, [&progress](const FileProgress& at) { progress.push_back(at); });
+  const auto result =
+      FileTranscriber(*english_).transcribe(file, {}, [&progress](const FileProgress& at) { progress.push_back(at); });
   ASSERT_TRUE(result) << result.error().message;
   ASSERT_THAT(progress, Not(IsEmpty()));
   for (std::size_t i = 1; i < progress.size(); ++i) {
@@ -196,8 +196,7 @@ TEST_F(FileTranscriberTest, SplitChannelsAreToldApart) {
     stereo.push_back(right[i]);
   }
   const auto file = write("stereo.wav", stereo, 2);
-  const auto split =
-      transcribe(file, {.segmentation = whisper::Segmentation::kWhole, .split_channels = true});
+  const auto split = transcribe(file, {.segmentation = whisper::Segmentation::kWhole, .split_channels = true});
   ASSERT_TRUE(split) << split.error().message;
   const auto found = stretches(split->transcript);
   ASSERT_THAT(found, SizeIs(4));
@@ -252,7 +251,8 @@ TEST_F(FileTranscriberTest, FilesThatCannotBeReadSayWhy) {
 }
 
 TEST_F(FileTranscriberTest, FilesAtOnceGiveWhatTheyGiveAlone) {
-  const std::array files = {write("a.wav", noise(75, 10)), write("b.wav", join({noise(20, 11), silence(11), noise(33, 12)}))};
+  const std::array files = {write("a.wav", noise(75, 10)),
+                            write("b.wav", join({noise(20, 11), silence(11), noise(33, 12)}))};
   const auto run = [](const std::filesystem::path& file) { return transcribe(file); };
   std::vector<Result<FileResult>> alone;
   for (const auto& file : files) alone.push_back(run(file));
@@ -435,7 +435,8 @@ TEST(FileTranscriberModelTest, WritesDownSpeech) {
   Samples speech(recording->size() / 2);
   std::memcpy(speech.data(), recording->data(), speech.size() * 2);
   const audio::testing::TempFolder folder;
-  const auto file = folder.write("goforward.wav", audio::testing::wav({}, join({silence(2), speech, silence(12), speech})));
+  const auto file =
+      folder.write("goforward.wav", audio::testing::wav({}, join({silence(2), speech, silence(12), speech})));
 
   const auto recogniser = load(model, vad);
   ASSERT_TRUE(recogniser);

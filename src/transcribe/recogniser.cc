@@ -18,7 +18,8 @@ whisper::SpecialTokens special_tokens(const text::Tokenizer& tokenizer, bool mul
   tokens.start_of_transcript = from.sot;
   // English-only models have the tokens of languages, but were never trained to read them.
   if (multilingual) {
-    for (const std::string& code : tokenizer.language_codes()) tokens.languages.push_back(*tokenizer.language_token(code));
+    for (const std::string& code : tokenizer.language_codes())
+      tokens.languages.push_back(*tokenizer.language_token(code));
   }
   tokens.transcribe = from.transcribe;
   tokens.translate = from.translate;
@@ -61,15 +62,15 @@ Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) 
   parts.tokenizer = std::make_shared<const text::Tokenizer>(std::move(tokenizer));
   STENOD_ASSIGN_OR_RETURN(auto vad, vad::SileroVad::load(options.vad_file));
   parts.vad = std::make_unique<vad::SileroVad>(std::move(vad));
-  parts.suppressed = std::make_shared<const whisper::SuppressedTokens>(whisper::SuppressedTokens{
-      weights.generation.suppress_tokens, weights.generation.suppress_begin_tokens});
+  parts.suppressed = std::make_shared<const whisper::SuppressedTokens>(
+      whisper::SuppressedTokens{weights.generation.suppress_tokens, weights.generation.suppress_begin_tokens});
 
   whisper::RunnerLimits limits;
   limits.num_slots = options.num_slots;
   limits.max_rows = std::max(64, 4 * options.num_slots);
   limits.max_group_frames = 2 * whisper::kMaxEncoderFrames;
-  STENOD_ASSIGN_OR_RETURN(parts.runner, whisper::BackendRunner::create(std::move(backend), std::move(weights),
-                                                                       parts.compute_type, limits));
+  STENOD_ASSIGN_OR_RETURN(
+      parts.runner, whisper::BackendRunner::create(std::move(backend), std::move(weights), parts.compute_type, limits));
   return parts;
 }
 

@@ -18,7 +18,7 @@ namespace stenod::transcribe {
 struct RecogniserOptions {
   std::filesystem::path model_folder = {};
   std::filesystem::path vad_file = {};
-  int num_threads = 0;  ///< 0: as many as the process has cores
+  int num_threads = 0;                                    ///< 0: as many as the process has cores
   std::optional<compute::ComputeType> compute_type = {};  ///< absent: the fastest that this machine does well (int8)
   std::optional<compute::Isa> max_isa = {};               ///< absent: what the machine has
   int num_slots = 16;

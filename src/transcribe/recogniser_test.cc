@@ -26,8 +26,8 @@ std::shared_ptr<const audio::LogMel> random_audio(int num_frames, std::uint32_t 
   return mel;
 }
 
-// What decides whether a server of many speakers gives the text that each of them alone would get: encoder groups, steps
-// with rows of other sequences, and slots that others have used before.
+// What decides whether a server of many speakers gives the text that each of them alone would get: encoder groups,
+// steps with rows of other sequences, and slots that others have used before.
 TEST(Recogniser, ARequestGivesTheSameTokensAloneAndAmong31Others) {
   const audio::testing::TempFolder folder;
   const auto vad = folder.write("loudness.onnx", vad::testing::loudness_vad_file());
@@ -47,8 +47,10 @@ TEST(Recogniser, ARequestGivesTheSameTokensAloneAndAmong31Others) {
     request.options.segmentation = whisper::Segmentation::kWhole;
     auto promise = std::make_shared<std::promise<Result<engine::WindowResult>>>();
     auto future = promise->get_future();
-    const Status submitted = (*recogniser)->engine().submit(
-        std::move(request), [promise](Result<engine::WindowResult> result) { promise->set_value(std::move(result)); });
+    const Status submitted =
+        (*recogniser)->engine().submit(std::move(request), [promise](Result<engine::WindowResult> result) {
+          promise->set_value(std::move(result));
+        });
     EXPECT_TRUE(submitted) << submitted.error().message;
     return future;
   };

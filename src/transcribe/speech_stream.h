@@ -17,8 +17,8 @@ namespace stenod::transcribe {
 struct SpeechWindow {
   Window window;
   audio::LogMel features;
-  /// The detector's highest probability of speech in it; 1 without a detector. Clear speech, if only one syllable of it,
-  /// comes near 1.
+  /// The detector's highest probability of speech in it; 1 without a detector. Clear speech, if only one syllable of
+  /// it, comes near 1.
   float speech_peak = 1;
 };
 
@@ -56,9 +56,9 @@ class SpeechStream {
 
   std::vector<std::int16_t> samples_;  ///< from first_sample_ on
   std::int64_t first_sample_ = 0;
-  std::int64_t num_judged_ = 0;        ///< samples that the detector has seen, or that were cut
-  std::int64_t needed_from_ = 0;       ///< end of the last speech given out
-  std::vector<float> probabilities_;   ///< one a chunk that was judged, from the one with first_sample_ on
+  std::int64_t num_judged_ = 0;       ///< samples that the detector has seen, or that were cut
+  std::int64_t needed_from_ = 0;      ///< end of the last speech given out
+  std::vector<float> probabilities_;  ///< one a chunk that was judged, from the one with first_sample_ on
   std::vector<float> chunk_samples_;
 };
 

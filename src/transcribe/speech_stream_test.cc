@@ -28,7 +28,8 @@ Samples noise(double seconds, int amplitude, std::uint32_t seed = 1) {
   std::mt19937 random(seed);
   Samples samples(static_cast<std::size_t>(seconds * kRate));
   for (std::int16_t& sample : samples) {
-    sample = static_cast<std::int16_t>(static_cast<int>(random() % static_cast<unsigned>(2 * amplitude + 1)) - amplitude);
+    sample =
+        static_cast<std::int16_t>(static_cast<int>(random() % static_cast<unsigned>(2 * amplitude + 1)) - amplitude);
   }
   return samples;
 }
@@ -101,9 +102,9 @@ void expect_features_of_pieces(const std::vector<SpeechWindow>& windows, const S
     audio::LogMelExtractor extractor(kMels);
     audio::LogMel expected;
     for (const Piece& piece : window.window.pieces) {
-      extractor.append(std::span(samples).subspan(static_cast<std::size_t>(piece.start),
-                                                  static_cast<std::size_t>(piece.size())),
-                       expected);
+      extractor.append(
+          std::span(samples).subspan(static_cast<std::size_t>(piece.start), static_cast<std::size_t>(piece.size())),
+          expected);
     }
     extractor.flush(expected);
     expected.values.resize(window.features.values.size());

@@ -102,7 +102,8 @@ TEST(WindowPacker, EverySampleOfSpeechIsInOneWindowInOrder) {
         EXPECT_GE(start, end - 1e-9);
         for (const double time : {start, end}) {
           EXPECT_TRUE(std::any_of(window.pieces.begin(), window.pieces.end(), [time](const Piece& p) {
-            return time * kRate >= static_cast<double>(p.start) - 1e-3 && time * kRate <= static_cast<double>(p.end) + 1e-3;
+            return time * kRate >= static_cast<double>(p.start) - 1e-3 &&
+                   time * kRate <= static_cast<double>(p.end) + 1e-3;
           })) << time;
         }
         start_before = start;

@@ -114,7 +114,8 @@ struct Fault {
 
 std::vector<Fault> faults() {
   std::string many;
-  for (std::size_t i = 0; i <= OnnxInitializers::kMaxTensors; ++i) many += bytes_field(5, bytes_field(8, std::to_string(i)));
+  for (std::size_t i = 0; i <= OnnxInitializers::kMaxTensors; ++i)
+    many += bytes_field(5, bytes_field(8, std::to_string(i)));
   std::vector<float> nan(std::begin(kValues), std::end(kValues));
   nan[5] = std::numeric_limits<float>::quiet_NaN();
   std::vector<float> infinite(std::begin(kValues), std::end(kValues));

@@ -41,7 +41,7 @@ struct Product {
   const PackedMatrix& w;
   std::size_t first_k;
   std::size_t num_k;
-  const float* init;  ///< may be y
+  const float* init;        ///< may be y
   std::size_t init_stride;  ///< 0: the same row, a bias, for every row
   float* y;
   std::size_t y_stride;

@@ -39,10 +39,8 @@ struct ConvLayer {
 
   std::size_t out_frames() const { return (in_frames - 1) / stride + 1; }
 };
-constexpr std::array<ConvLayer, 4> kLayers = {{{kNumBins, 128, kNumFrames, 1},
-                                               {128, 64, 4, 2},
-                                               {64, 64, 2, 2},
-                                               {64, kHidden, 1, 1}}};
+constexpr std::array<ConvLayer, 4> kLayers = {
+    {{kNumBins, 128, kNumFrames, 1}, {128, 64, 4, 2}, {64, 64, 2, 2}, {64, kHidden, 1, 1}}};
 
 // As many chunks as are computed at once: a multiple of the kernels' six rows that leaves the buffers in the L2 cache.
 constexpr std::size_t kBlock = 24;
@@ -259,8 +257,8 @@ void SileroVad::run(VadState& state, std::span<const float> samples, std::span<f
                 .y = gates,
                 .y_stride = kGates,
                 .relu = false});
-      probabilities[first + b] = lstm_step(gates, kHidden, weights_->output.data(), weights_->output_bias,
-                                           state.h.data(), state.c.data());
+      probabilities[first + b] =
+          lstm_step(gates, kHidden, weights_->output.data(), weights_->output_bias, state.h.data(), state.c.data());
     }
   }
 }

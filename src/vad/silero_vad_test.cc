@@ -63,8 +63,17 @@ TEST_P(SileroKernels, ProductIsThatOfTheReference) {
       const std::vector<float> bias = random_values(stride, 1, 3);
       for (const bool relu : {false, true}) {
         std::vector<float> y(count * stride);
-        multiply({.num_rows = count, .x = x.data(), .x_stride = 40, .w = matrix, .first_k = 3, .num_k = 20,
-                  .init = bias.data(), .init_stride = 0, .y = y.data(), .y_stride = stride, .relu = relu});
+        multiply({.num_rows = count,
+                  .x = x.data(),
+                  .x_stride = 40,
+                  .w = matrix,
+                  .first_k = 3,
+                  .num_k = 20,
+                  .init = bias.data(),
+                  .init_stride = 0,
+                  .y = y.data(),
+                  .y_stride = stride,
+                  .relu = relu});
         for (std::size_t m = 0; m < count; ++m) {
           for (std::size_t n = 0; n < columns; ++n) {
             double expected = bias[n];
@@ -83,8 +92,17 @@ TEST_P(SileroKernels, RowsOfAProductDontDependOnTheOthers) {
   const std::vector<float> x = random_values(13 * 50, 1, 2);
   const auto product = [&](std::size_t first, std::size_t count) {
     std::vector<float> y(count * 80);
-    multiply({.num_rows = count, .x = x.data() + first * 50, .x_stride = 50, .w = matrix, .first_k = 0, .num_k = 50,
-              .init = y.data(), .init_stride = 80, .y = y.data(), .y_stride = 80, .relu = false});
+    multiply({.num_rows = count,
+              .x = x.data() + first * 50,
+              .x_stride = 50,
+              .w = matrix,
+              .first_k = 0,
+              .num_k = 50,
+              .init = y.data(),
+              .init_stride = 80,
+              .y = y.data(),
+              .y_stride = 80,
+              .relu = false});
     return y;
   };
   const std::vector<float> all = product(0, 13);
@@ -370,8 +388,8 @@ TEST(SileroVad, RefusesFilesThatAreNotTheModel) {
     without.erase(name);
     Tensors other_shape = good;
     other_shape[name].first.push_back(1);
-    for (const auto& [tensors, code] : {std::pair{without, ErrorCode::kOnnxTensorMissing},
-                                        std::pair{other_shape, ErrorCode::kOnnxTensorShape}}) {
+    for (const auto& [tensors, code] :
+         {std::pair{without, ErrorCode::kOnnxTensorMissing}, std::pair{other_shape, ErrorCode::kOnnxTensorShape}}) {
       const auto path = write_model(tensors, "silero_bad.onnx");
       const auto vad = SileroVad::load(path);
       ASSERT_FALSE(vad) << name;
@@ -403,15 +421,14 @@ TEST_P(SileroVadTest, PublishedWeightsGiveOnnxruntimesProbabilities) {
   }
   // onnxruntime 1.31.1 on the same file and recording.
   const std::vector<float> expected = {
-      0.04251F, 0.01625F, 0.01180F, 0.00773F, 0.00861F, 0.00606F, 0.00621F, 0.02013F, 0.01359F, 0.00623F,
-      0.00408F, 0.00361F, 0.00283F, 0.00347F, 0.00310F, 0.02132F, 0.90116F, 0.99070F, 0.99519F, 0.99707F,
-      0.99958F, 0.99968F, 0.99973F, 0.99955F, 0.99995F, 0.99995F, 0.99934F, 0.99656F, 0.99507F, 0.99924F,
-      0.99945F, 0.99945F, 0.99951F, 0.99923F, 0.99952F, 0.99750F, 0.99501F, 0.96992F, 0.87479F, 0.78725F,
-      0.61537F, 0.80783F, 0.99633F, 0.99916F, 0.99965F, 0.99994F, 0.99989F, 0.99987F, 0.99974F, 0.99988F,
-      0.99993F, 0.99994F, 0.99991F, 0.99995F, 0.99995F, 0.99971F, 0.99952F, 0.99739F, 0.99262F, 0.99771F,
-      0.99977F, 0.99990F, 0.99990F, 0.99991F, 0.99994F, 0.99994F, 0.99974F, 0.99167F, 0.96228F, 0.78366F,
-      0.40050F, 0.10905F, 0.03406F, 0.01402F, 0.01174F, 0.01268F, 0.01200F, 0.01143F, 0.01040F, 0.00928F,
-      0.00903F, 0.00868F, 0.00930F, 0.00929F, 0.03482F, 0.01282F, 0.03460F, 0.00487F};
+      0.04251F, 0.01625F, 0.01180F, 0.00773F, 0.00861F, 0.00606F, 0.00621F, 0.02013F, 0.01359F, 0.00623F, 0.00408F,
+      0.00361F, 0.00283F, 0.00347F, 0.00310F, 0.02132F, 0.90116F, 0.99070F, 0.99519F, 0.99707F, 0.99958F, 0.99968F,
+      0.99973F, 0.99955F, 0.99995F, 0.99995F, 0.99934F, 0.99656F, 0.99507F, 0.99924F, 0.99945F, 0.99945F, 0.99951F,
+      0.99923F, 0.99952F, 0.99750F, 0.99501F, 0.96992F, 0.87479F, 0.78725F, 0.61537F, 0.80783F, 0.99633F, 0.99916F,
+      0.99965F, 0.99994F, 0.99989F, 0.99987F, 0.99974F, 0.99988F, 0.99993F, 0.99994F, 0.99991F, 0.99995F, 0.99995F,
+      0.99971F, 0.99952F, 0.99739F, 0.99262F, 0.99771F, 0.99977F, 0.99990F, 0.99990F, 0.99991F, 0.99994F, 0.99994F,
+      0.99974F, 0.99167F, 0.96228F, 0.78366F, 0.40050F, 0.10905F, 0.03406F, 0.01402F, 0.01174F, 0.01268F, 0.01200F,
+      0.01143F, 0.01040F, 0.00928F, 0.00903F, 0.00868F, 0.00930F, 0.00929F, 0.03482F, 0.01282F, 0.03460F, 0.00487F};
   const std::vector<float> probabilities = vad->probabilities(samples);
   ASSERT_EQ(probabilities.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(probabilities[i], expected[i], 1e-4) << i;

@@ -74,8 +74,9 @@ TEST(SpeechSegmenter, KeepsOnBetweenTheThresholds) {
 
 TEST(SpeechSegmenter, SharesAShortSilence) {
   const SegmenterOptions options = {.min_silence_ms = 100};
-  EXPECT_THAT(segment(options, {{0.9F, 10}, {0.0F, 9}, {0.9F, 10}, {0.0F, 30}}),
-              ElementsAre(SpeechSegment{0, 10 * kChunk + 2304}, SpeechSegment{19 * kChunk - 2304, 29 * kChunk + kPad400}));
+  EXPECT_THAT(
+      segment(options, {{0.9F, 10}, {0.0F, 9}, {0.9F, 10}, {0.0F, 30}}),
+      ElementsAre(SpeechSegment{0, 10 * kChunk + 2304}, SpeechSegment{19 * kChunk - 2304, 29 * kChunk + kPad400}));
   EXPECT_THAT(segment(options, {{0.9F, 10}, {0.0F, 25}, {0.9F, 10}}),
               ElementsAre(SpeechSegment{0, 10 * kChunk + kPad400}, SpeechSegment{35 * kChunk - kPad400, 45 * kChunk}));
 }

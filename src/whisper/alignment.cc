@@ -171,8 +171,7 @@ double typical_word_duration(std::span<const WordSpan> words) {
   if (durations.empty()) return 0;
   std::sort(durations.begin(), durations.end());
   const std::size_t middle = durations.size() / 2;
-  const double median =
-      durations.size() % 2 == 1 ? durations[middle] : (durations[middle - 1] + durations[middle]) / 2;
+  const double median = durations.size() % 2 == 1 ? durations[middle] : (durations[middle - 1] + durations[middle]) / 2;
   return std::min(kMaxTypicalWord_s, median);
 }
 

@@ -23,7 +23,8 @@ class RowAligner {
 
  private:
   int num_rows_, num_frames_, first_row_;
-  std::vector<float> scores_;  ///< [num_rows - first_row, num_frames], summed over heads; only the order of paths counts
+  std::vector<float>
+      scores_;  ///< [num_rows - first_row, num_frames], summed over heads; only the order of paths counts
   std::vector<float> padded_;
 };
 

@@ -156,9 +156,7 @@ TEST(Alignment, EqualRowsSayNothingAndDoNoHarm) {
   EXPECT_EQ(frames.back(), 40);
 }
 
-WordSpan word(std::string text, double start_s, double end_s) {
-  return {std::move(text), 0, 1, start_s, end_s, 1};
-}
+WordSpan word(std::string text, double start_s, double end_s) { return {std::move(text), 0, 1, start_s, end_s, 1}; }
 
 TEST(Alignment, WordsTakeTheirTimesFromTheirTokens) {
   const std::vector<int> row_frames = {0, 5, 20, 40, 90, 100};  // five tokens

@@ -21,9 +21,9 @@ Result<std::unique_ptr<BackendRunner>> BackendRunner::create(std::unique_ptr<com
                                                              const RunnerLimits& limits) {
   if (limits.num_slots < 1 || limits.max_rows < limits.num_slots ||
       limits.max_group_frames < weights.dims.max_encoder_frames) {
-    return invalid(fmt::format("limits: {} slots, {} rows, {} frames, expected at least 1 slot, a row a slot, {} frames",
-                               limits.num_slots, limits.max_rows, limits.max_group_frames,
-                               weights.dims.max_encoder_frames));
+    return invalid(
+        fmt::format("limits: {} slots, {} rows, {} frames, expected at least 1 slot, a row a slot, {} frames",
+                    limits.num_slots, limits.max_rows, limits.max_group_frames, weights.dims.max_encoder_frames));
   }
   std::unique_ptr<BackendRunner> runner(new BackendRunner(std::move(backend), limits));
   STENOD_ASSIGN_OR_RETURN(runner->model_, PackedModel::load(*runner->backend_, std::move(weights), type));
@@ -66,9 +66,9 @@ Status BackendRunner::plan_memory() {
   STENOD_ASSIGN_OR_RETURN(logits_,
                           backend_->allocate_shared(rows * static_cast<std::size_t>(dims.vocab_size) * sizeof(float)));
   const std::size_t weights_of_a_head = positions * static_cast<std::size_t>(dims.max_encoder_frames) * sizeof(float);
-  STENOD_ASSIGN_OR_RETURN(alignment_weights_, backend_->allocate_shared(
-                                                  std::min<std::size_t>(alignment_heads, kMaxAlignmentHeads) *
-                                                  weights_of_a_head));
+  STENOD_ASSIGN_OR_RETURN(
+      alignment_weights_,
+      backend_->allocate_shared(std::min<std::size_t>(alignment_heads, kMaxAlignmentHeads) * weights_of_a_head));
 
   slot_frames_.assign(slots, 0);
   slot_positions_.assign(slots, 0);
@@ -122,7 +122,8 @@ Status BackendRunner::encode(std::span<const EncodeWindow> windows) {
   if (windows.size() > static_cast<std::size_t>(limits_.num_slots)) return invalid("more windows than slots");
   for (const EncodeWindow& window : windows) {
     if (window.slot < 0 || window.slot >= limits_.num_slots) return invalid(fmt::format("no slot {}", window.slot));
-    const std::size_t expected = 2 * static_cast<std::size_t>(window.num_frames) * static_cast<std::size_t>(dims.num_mels);
+    const std::size_t expected =
+        2 * static_cast<std::size_t>(window.num_frames) * static_cast<std::size_t>(dims.num_mels);
     if (window.num_frames < 1 || window.num_frames > dims.max_encoder_frames || window.features.size() != expected) {
       return invalid(fmt::format("a window of {} frames with {} features", window.num_frames, window.features.size()));
     }
@@ -307,8 +308,8 @@ void BackendRunner::self_attention(const PackedModel::DecoderLayer& layer, int l
                             head_stride, dims().num_heads, storage_});
       }
     }
-    attention_.push_back({sequence.first_row, sequence.num_rows, caches[0], caches[1], head_stride,
-                          sequence.first_position + 1, true});
+    attention_.push_back(
+        {sequence.first_row, sequence.num_rows, caches[0], caches[1], head_stride, sequence.first_position + 1, true});
   }
   backend_->append(appends_);
 
@@ -342,8 +343,8 @@ void BackendRunner::cross_attention(const PackedModel::DecoderLayer& layer, int 
     for (const Sequence& sequence : sequences_) {
       for (int r = 0; r < sequence.num_rows; ++r) {
         appends_.push_back({query + (sequence.first_row + r) * d + head * kHeadSize,
-                            alignment_queries(sequence.slot, h) + (sequence.first_position + r) * kHeadSize, kHeadSize, 1,
-                            StorageType::kFloat32});
+                            alignment_queries(sequence.slot, h) + (sequence.first_position + r) * kHeadSize, kHeadSize,
+                            1, StorageType::kFloat32});
       }
     }
   }

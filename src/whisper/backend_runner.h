@@ -23,7 +23,9 @@ class BackendRunner final : public Runner {
 
   const models::WhisperDims& dims() const override { return model_.weights.dims; }
   const RunnerLimits& limits() const override { return limits_; }
-  int num_alignment_heads() const override { return static_cast<int>(model_.weights.generation.alignment_heads.size()); }
+  int num_alignment_heads() const override {
+    return static_cast<int>(model_.weights.generation.alignment_heads.size());
+  }
 
   Status encode(std::span<const EncodeWindow> windows) override;
   Status step(std::span<const StepRow> rows) override;

@@ -126,13 +126,15 @@ TEST(BackendRunner, AgreesWithTheReferenceBackend) {
     EXPECT_NEAR(sum, 1, 1e-5);
   }
   const std::size_t last_head = static_cast<std::size_t>(heads - 1) * 4 * 20;
-  EXPECT_EQ(copied(*cpu, heads - 1, 1), std::vector<float>(actual.begin() + static_cast<std::ptrdiff_t>(last_head), actual.end()));
+  EXPECT_EQ(copied(*cpu, heads - 1, 1),
+            std::vector<float>(actual.begin() + static_cast<std::ptrdiff_t>(last_head), actual.end()));
 }
 
 class BackendRunnerTypes : public testing::TestWithParam<ComputeType> {
  protected:
   void SetUp() override {
-    if (GetParam() == ComputeType::kBFloat16 && std::min(test_isa(), *compute::detect_isa()) < compute::Isa::kAvx512Bf16) {
+    if (GetParam() == ComputeType::kBFloat16 &&
+        std::min(test_isa(), *compute::detect_isa()) < compute::Isa::kAvx512Bf16) {
       GTEST_SKIP() << "bfloat16 needs AVX-512 BF16";
     }
   }
@@ -194,7 +196,9 @@ TEST_P(BackendRunnerTypes, StaysNearFloat32) {
   const auto exact = cpu_runner(ComputeType::kFloat32), rounded = cpu_runner(GetParam());
   ASSERT_TRUE(exact->encode(window).ok());
   ASSERT_TRUE(rounded->encode(window).ok());
-  const double tolerance = GetParam() == ComputeType::kFloat32 ? 1e-7 : GetParam() == ComputeType::kBFloat16 ? 0.02 : 0.06;
+  const double tolerance = GetParam() == ComputeType::kFloat32    ? 1e-7
+                           : GetParam() == ComputeType::kBFloat16 ? 0.02
+                                                                  : 0.06;
   EXPECT_LE(relative_rms(rounded->encoder_output(), exact->encoder_output()), tolerance);
 }
 
@@ -228,13 +232,14 @@ TEST(BackendRunner, NarrowModelsAgreeWithTheReferenceBackendToo) {
     EXPECT_TRUE((*runner)->encode(window).ok());
     return (*runner)->encoder_output();
   };
-  EXPECT_LT(relative_rms(encode(*compute::cpu::CpuBackend::create(2, test_isa())),
-                         encode(compute::make_reference_backend())),
-            1e-5);
+  EXPECT_LT(
+      relative_rms(encode(*compute::cpu::CpuBackend::create(2, test_isa())), encode(compute::make_reference_backend())),
+      1e-5);
 }
 
 TEST(BackendRunner, RefusesWhatWouldHarmIt) {
-  const auto runner = make_runner(*compute::cpu::CpuBackend::create(1, test_isa()), ComputeType::kFloat32, {2, 4, 1500});
+  const auto runner =
+      make_runner(*compute::cpu::CpuBackend::create(1, test_isa()), ComputeType::kFloat32, {2, 4, 1500});
   const auto features = random_features(kFrames, 1), long_features = random_features(1501, 1);
   const auto encode = [&](int slot, std::span<const float> values, int frames) {
     const EncodeWindow window[] = {{slot, values, frames}};

@@ -6,7 +6,7 @@
 
 namespace stenod::whisper {
 
-inline constexpr int kMaxEncoderFrames = 1500;          ///< Whisper's window of 30 s
+inline constexpr int kMaxEncoderFrames = 1500;           ///< Whisper's window of 30 s
 inline constexpr double kSecondsPerEncoderFrame = 0.02;  ///< and per step of the timestamp tokens
 
 enum class Task { kTranscribe, kTranslate };

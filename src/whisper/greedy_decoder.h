@@ -44,7 +44,8 @@ struct DecodedWindow {
 /// One thread at a time. No allocation after construction.
 class GreedyDecoder {
  public:
-  /// `tokens` must outlive the decoder. `max_positions`: of the model's text context. `real_frames` as for SamplingRules.
+  /// `tokens` must outlive the decoder. `max_positions`: of the model's text context. `real_frames` as for
+  /// SamplingRules.
   GreedyDecoder(const SpecialTokens& tokens, const DecodingOptions& options, int max_positions, int real_frames);
 
   /// The next rows, in one step. At most kMaxRows; empty when finished.

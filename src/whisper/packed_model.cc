@@ -115,10 +115,11 @@ class ModelPacker {
 
   /// `factors`: of the columns, as balance() gives them; none where empty.
   PackedModel::Linear linear(const TensorView& weight, const TensorView* bias, std::span<const float> factors = {}) {
-    return pack(weight.shape[0], weight.shape[1], bias, type_, [&weight, factors](std::int64_t row, std::span<float> out) {
-      read_row(weight, row, out);
-      for (std::size_t c = 0; c < factors.size(); ++c) out[c] *= factors[c];
-    });
+    return pack(weight.shape[0], weight.shape[1], bias, type_,
+                [&weight, factors](std::int64_t row, std::span<float> out) {
+                  read_row(weight, row, out);
+                  for (std::size_t c = 0; c < factors.size(); ++c) out[c] *= factors[c];
+                });
   }
 
   PackedModel::Linear linear(const models::LinearView& view, std::span<const float> factors = {}) {
@@ -126,8 +127,8 @@ class ModelPacker {
   }
 
   /// A norm and the product that alone reads its result.
-  void norm_and_linear(const models::LayerNormView& norm_view, const models::LinearView& view, compute::LayerNorm& to_norm,
-                       PackedModel::Linear& to_linear) {
+  void norm_and_linear(const models::LayerNormView& norm_view, const models::LinearView& view,
+                       compute::LayerNorm& to_norm, PackedModel::Linear& to_linear) {
     const TensorView* const weights[] = {&view.weight};
     const std::vector<float> factors = balance(norm_view, weights);
     to_norm = norm(norm_view, factors);
@@ -143,7 +144,8 @@ class ModelPacker {
                 [&](std::int64_t row, std::span<float> out) {
                   read_row(weight, row, plain);
                   for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
-                    for (std::size_t k = 0; k < 3; ++k) out[k * static_cast<std::size_t>(channels) + c] = plain[c * 3 + k];
+                    for (std::size_t k = 0; k < 3; ++k)
+                      out[k * static_cast<std::size_t>(channels) + c] = plain[c * 3 + k];
                   }
                 });
   }

@@ -34,7 +34,7 @@ std::string_view issue_name(QualityIssue issue);
 struct QualityFigures {
   float avg_logprob = 0;
   float no_speech_prob = 0;
-  float compression_ratio = 0;  ///< of the text as UTF-8
+  float compression_ratio = 0;     ///< of the text as UTF-8
   float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
   int max_text_tokens = 0;  ///< more than anyone says in that time, in that language

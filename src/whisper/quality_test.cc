@@ -138,9 +138,9 @@ TEST(Quality, WhatIsLeftOfALoopIsGivenWhenItIsProbable) {
 
 TEST(Quality, IssuesHaveDistinctNames) {
   std::set<std::string_view> names;
-  for (const auto issue : {QualityIssue::kNoSpeech, QualityIssue::kRepetition, QualityIssue::kCompressionRatio,
-                           QualityIssue::kLowLogprob, QualityIssue::kTokenRate, QualityIssue::kLanguage,
-                           QualityIssue::kEmpty}) {
+  for (const auto issue :
+       {QualityIssue::kNoSpeech, QualityIssue::kRepetition, QualityIssue::kCompressionRatio, QualityIssue::kLowLogprob,
+        QualityIssue::kTokenRate, QualityIssue::kLanguage, QualityIssue::kEmpty}) {
     EXPECT_FALSE(issue_name(issue).empty());
     EXPECT_TRUE(names.insert(issue_name(issue)).second);
   }

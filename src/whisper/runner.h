@@ -12,9 +12,9 @@ inline constexpr int kMaxAlignmentHeads = 16;
 
 /// What a runner was built for. Fixed for its lifetime: every buffer is planned from it once.
 struct RunnerLimits {
-  int num_slots = 16;          ///< sequences whose keys and values it can hold
-  int max_rows = 64;           ///< rows of one decoder step, all sequences together
-  int max_group_frames = 3000; ///< encoder frames of one group, all windows together; at least 1500
+  int num_slots = 16;           ///< sequences whose keys and values it can hold
+  int max_rows = 64;            ///< rows of one decoder step, all sequences together
+  int max_group_frames = 3000;  ///< encoder frames of one group, all windows together; at least 1500
 };
 
 /// One window of audio to encode into a slot.

@@ -86,7 +86,9 @@ TEST(SentenceCuts, NothingAndOneWord) {
   EXPECT_THAT(cuts({" Yes."}), ElementsAre(1));
 }
 
-TEST(SentenceCuts, WithoutPunctuationThereIsOneSegment) { EXPECT_THAT(cuts({" go", " forward", " now"}), ElementsAre(3)); }
+TEST(SentenceCuts, WithoutPunctuationThereIsOneSegment) {
+  EXPECT_THAT(cuts({" go", " forward", " now"}), ElementsAre(3));
+}
 
 TEST(SentenceCuts, SentencesEnd) {
   EXPECT_THAT(cuts({" One.", " Two", " more!", " Three?", " And", " so", " on"}), ElementsAre(1, 3, 4, 7));

@@ -19,22 +19,19 @@ namespace {
 
 constexpr int kVectors = kQueryBlock / 16;
 
-STENOD_BF16 inline __m512bh as_bf16(__m512i v) {
-  return reinterpret_cast<__m512bh>(v);
-}
+STENOD_BF16 inline __m512bh as_bf16(__m512i v) { return reinterpret_cast<__m512bh>(v); }
 
 /// Sixteen pairs: low half from `low`, high half from `high`.
 STENOD_BF16 inline __m512i pair_up(__m512 low, __m512 high) {
-  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
-                                              23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   return _mm512_permutexvar_epi16(interleave, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
 }
 
 /// e^x for x <= 0, relative error below 3e-6, which is far finer than bfloat16.
 STENOD_BF16 inline __m512 exp_negative(__m512 x) {
   x = _mm512_max_ps(x, _mm512_set1_ps(-100.0f));  // n and the rest stay finite
-  const __m512 n =
-      _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
   __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693145752f), x);
   r = _mm512_fnmadd_ps(n, _mm512_set1_ps(1.42860677e-6f), r);
   __m512 p = _mm512_set1_ps(1.0f / 120);
@@ -89,13 +86,11 @@ STENOD_BF16 void pack_keys_values(const float* keys, const float* values, const 
   }
 }
 
-STENOD_BF16 void attend_block_bf16(const AttentionBlock& block, const PackedKeysValues& packed,
-                                   void* scratch) {
+STENOD_BF16 void attend_block_bf16(const AttentionBlock& block, const PackedKeysValues& packed, void* scratch) {
   constexpr int kPairs = kHeadSize / 2;
   auto* const weighted = static_cast<float*>(scratch);       // [64 dimensions, queries]: weights times values
   float* const scores = weighted + kHeadSize * kQueryBlock;  // [keys, queries]
-  auto* const query_pairs =
-      reinterpret_cast<std::uint32_t*>(scores + kKeyBlock * kQueryBlock);  // [32, queries]
+  auto* const query_pairs = reinterpret_cast<std::uint32_t*>(scores + kKeyBlock * kQueryBlock);  // [32, queries]
   std::uint32_t* const weight_pairs = query_pairs + kPairs * kQueryBlock;  // [pairs of keys, queries]
 
   std::memset(query_pairs, 0, sizeof(std::uint32_t) * kPairs * kQueryBlock);
@@ -121,12 +116,10 @@ STENOD_BF16 void attend_block_bf16(const AttentionBlock& block, const PackedKeys
     const std::uint32_t* const keys = packed.keys + first * kPairs;
     std::int64_t key = 0;
     for (; key + 4 <= count; key += 4) {
-      accumulate_rows<4, false>(keys + key * kPairs, kPairs, 1, query_pairs, kPairs,
-                                scores + key * kQueryBlock);
+      accumulate_rows<4, false>(keys + key * kPairs, kPairs, 1, query_pairs, kPairs, scores + key * kQueryBlock);
     }
     for (; key < count; ++key) {
-      accumulate_rows<1, false>(keys + key * kPairs, kPairs, 1, query_pairs, kPairs,
-                                scores + key * kQueryBlock);
+      accumulate_rows<1, false>(keys + key * kPairs, kPairs, 1, query_pairs, kPairs, scores + key * kQueryBlock);
     }
     for (int v = 0; v < kVectors; ++v) {
       float* const column = scores + v * 16;
@@ -137,8 +130,7 @@ STENOD_BF16 void attend_block_bf16(const AttentionBlock& block, const PackedKeys
       for (std::int64_t k = 0; k < count; k += 2) {
         const __m512 e0 = exp_negative(_mm512_sub_ps(_mm512_load_ps(column + k * kQueryBlock), highest));
         __m512 e1 = _mm512_setzero_ps();
-        if (k + 1 < count)
-          e1 = exp_negative(_mm512_sub_ps(_mm512_load_ps(column + (k + 1) * kQueryBlock), highest));
+        if (k + 1 < count) e1 = exp_negative(_mm512_sub_ps(_mm512_load_ps(column + (k + 1) * kQueryBlock), highest));
         sum = _mm512_add_ps(sum, _mm512_add_ps(e0, e1));
         _mm512_store_si512(weight_pairs + k / 2 * kQueryBlock + v * 16, pair_up(e0, e1));
       }
@@ -152,13 +144,11 @@ STENOD_BF16 void attend_block_bf16(const AttentionBlock& block, const PackedKeys
     }
     const std::uint32_t* const values = packed.values + first / 2 * kHeadSize;
     for (int i = 0; i < kHeadSize; i += 4) {
-      accumulate_rows<4, true>(values + i, 1, kHeadSize, weight_pairs, (count + 1) / 2,
-                               weighted + i * kQueryBlock);
+      accumulate_rows<4, true>(values + i, 1, kHeadSize, weight_pairs, (count + 1) / 2, weighted + i * kQueryBlock);
     }
   }
   alignas(64) float inverse[kQueryBlock];
-  for (int v = 0; v < kVectors; ++v)
-    _mm512_store_ps(inverse + v * 16, _mm512_div_ps(_mm512_set1_ps(1.0f), total[v]));
+  for (int v = 0; v < kVectors; ++v) _mm512_store_ps(inverse + v * 16, _mm512_div_ps(_mm512_set1_ps(1.0f), total[v]));
   for (int q = 0; q < block.num_queries; ++q) {
     float* const out = block.output + q * block.output_stride;
     for (int i = 0; i < kHeadSize; ++i) out[i] = weighted[i * kQueryBlock + q] * inverse[q];

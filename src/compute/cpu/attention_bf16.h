@@ -23,8 +23,8 @@ inline constexpr std::int64_t kPackedKeyElements =
 void pack_keys_values(const float* keys, const float* values, const PackedKeysValues& packed);
 
 inline constexpr std::size_t kAttentionBf16ScratchBytes =
-    sizeof(float) * (kHeadSize / 2 * kQueryBlock + kHeadSize * kQueryBlock + kKeyBlock * kQueryBlock +
-                     kKeyBlock / 2 * kQueryBlock);
+    sizeof(float) *
+    (kHeadSize / 2 * kQueryBlock + kHeadSize * kQueryBlock + kKeyBlock * kQueryBlock + kKeyBlock / 2 * kQueryBlock);
 
 /// As attend_block(), with keys and values from `packed`; scratch of kAttentionBf16ScratchBytes, aligned to
 /// 64 bytes.

@@ -46,11 +46,11 @@ const PackedMatrix& packed(const PackedLinear* weights) { return *static_cast<co
 
 /// What one thread works in, planned when weights are packed.
 struct CpuBackend::Scratch {
-  std::unique_ptr<CpuBuffer> block;       ///< [64, widest input] in the products' input type
-  std::unique_ptr<CpuBuffer> sums;        ///< [64, widest panel]
-  std::unique_ptr<CpuBuffer> row;         ///< one normalised row
-  std::unique_ptr<CpuBuffer> hidden;      ///< [64, widest output] of mlp()
-  std::unique_ptr<CpuBuffer> attention;   ///< attend_block()'s scratch, or scores of attend_cached()
+  std::unique_ptr<CpuBuffer> block;        ///< [64, widest input] in the products' input type
+  std::unique_ptr<CpuBuffer> sums;         ///< [64, widest panel]
+  std::unique_ptr<CpuBuffer> row;          ///< one normalised row
+  std::unique_ptr<CpuBuffer> hidden;       ///< [64, widest output] of mlp()
+  std::unique_ptr<CpuBuffer> attention;    ///< attend_block()'s scratch, or scores of attend_cached()
   std::unique_ptr<CpuBuffer> keys_values;  ///< of one head and window for attend_block_bf16(), where there is that
   std::int64_t packed_head = -1;           ///< which head of which window that is, in the operation in progress
   QuantisedRow row_quantisation[kBlockRows];
@@ -69,8 +69,9 @@ struct CpuBackend::Scratch {
 int default_num_threads() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  const int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
-                                                                 : static_cast<int>(std::thread::hardware_concurrency());
+  const int cores = sched_getaffinity(0, sizeof(set), &set) == 0
+                        ? CPU_COUNT(&set)
+                        : static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(cores, 1, kMaxThreads);
 }
 
@@ -212,8 +213,8 @@ void CpuBackend::linear(const LinearArgs& args) {
   const std::int64_t num_blocks = ceil_divide(args.input.rows, kBlockRows);
   if (num_blocks == 0) return;
   // Few blocks of rows are shared out by panels too; each task then prepares its block again, which is cheap.
-  const auto num_groups = static_cast<int>(
-      std::clamp<std::int64_t>(ceil_divide(4 * num_threads(), num_blocks), 1, weights.num_panels()));
+  const auto num_groups =
+      static_cast<int>(std::clamp<std::int64_t>(ceil_divide(4 * num_threads(), num_blocks), 1, weights.num_panels()));
   team_.run(static_cast<int>(num_blocks) * num_groups, [&](int task, int thread) {
     Scratch& scratch = *scratch_[static_cast<std::size_t>(thread)];
     const std::int64_t first_row = static_cast<std::int64_t>(task / num_groups) * kBlockRows;
@@ -254,7 +255,8 @@ void CpuBackend::mlp(const MlpArgs& args) {
   const std::int64_t num_blocks = ceil_divide(args.num_rows, kBlockRows);
   if (num_blocks > 2 * num_threads()) {
     team_.run(static_cast<int>(num_blocks), [&](int task, int thread) {
-      mlp_block(args, static_cast<std::int64_t>(task) * kBlockRows, *scratch_[static_cast<std::size_t>(thread)], thread);
+      mlp_block(args, static_cast<std::int64_t>(task) * kBlockRows, *scratch_[static_cast<std::size_t>(thread)],
+                thread);
     });
     return;
   }
@@ -352,7 +354,8 @@ void CpuBackend::cached_attention(const CachedAttentionArgs& args) {
       attend_cached(args.queries.data + row * args.queries.stride + head * kHeadSize,
                     static_cast<const std::byte*>(sequence.keys) + offset,
                     static_cast<const std::byte*>(sequence.values) + offset, args.storage,
-                    sequence.num_keys + (sequence.causal ? r : 0), scores, args.output + row * width + head * kHeadSize);
+                    sequence.num_keys + (sequence.causal ? r : 0), scores,
+                    args.output + row * width + head * kHeadSize);
     }
   });
 }

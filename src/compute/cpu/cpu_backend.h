@@ -17,8 +17,8 @@ struct QuantisedRow;
 /// Operations on a group of cores: products by oneDNN (product.h), everything else by Highway (kernels.h), spread over
 /// a team of our own threads.
 ///
-/// Everything local to a row (layer norm, quantisation, product, GELU, residual) is done block by block of 64 rows while
-/// the block is in the core's own cache; threads meet only where rows do, at attention.
+/// Everything local to a row (layer norm, quantisation, product, GELU, residual) is done block by block of 64 rows
+/// while the block is in the core's own cache; threads meet only where rows do, at attention.
 class CpuBackend final : public Backend {
  public:
   /// `max_isa` holds the whole process (see limit_isa). Errors: kNotSupported, kInvalidArgument.

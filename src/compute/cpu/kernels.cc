@@ -118,8 +118,7 @@ void LayerNormRow(const float* x, std::size_t count, const float* gamma, const f
   VF sum = hn::Zero(d);
   float sum_tail = 0;
   for_row(
-      count, [&](std::size_t i) { sum = hn::Add(sum, hn::LoadU(d, x + i)); },
-      [&](std::size_t i) { sum_tail += x[i]; });
+      count, [&](std::size_t i) { sum = hn::Add(sum, hn::LoadU(d, x + i)); }, [&](std::size_t i) { sum_tail += x[i]; });
   const float mean = (hn::GetLane(hn::SumOfLanes(d, sum)) + sum_tail) / static_cast<float>(count);
   const VF vector_mean = hn::Set(d, mean);
   VF squares = hn::Zero(d);
@@ -163,8 +162,7 @@ void ConvertToBfloat16(const float* x, std::size_t count, std::uint16_t* out) {
 
 void ConvertFromHalf(const std::uint16_t* x, std::size_t count, float* out) {
   for_row(
-      count,
-      [&](std::size_t i) { hn::StoreU(load(reinterpret_cast<const hwy::float16_t*>(x + i)), F(), out + i); },
+      count, [&](std::size_t i) { hn::StoreU(load(reinterpret_cast<const hwy::float16_t*>(x + i)), F(), out + i); },
       [&](std::size_t i) { out[i] = half_to_float(x[i]); });
 }
 
@@ -257,8 +255,8 @@ HWY_INLINE void accumulate_rows(const float* HWY_RESTRICT a, std::size_t a_row, 
     VF sums[kRows][kVectors];
     for (int r = 0; r < kRows; ++r) {
       for (std::size_t v = 0; v < kVectors; ++v) {
-        sums[r][v] = kAccumulate ? hn::Load(d, c + static_cast<std::size_t>(r) * kQueryBlock + column + v * lanes)
-                                 : hn::Zero(d);
+        sums[r][v] =
+            kAccumulate ? hn::Load(d, c + static_cast<std::size_t>(r) * kQueryBlock + column + v * lanes) : hn::Zero(d);
       }
     }
     for (std::size_t k = 0; k < depth; ++k) {
@@ -416,13 +414,12 @@ void AttendCached(const float* query, const void* keys, const void* values, Stor
   if (storage == StorageType::kFloat32) {
     attend_stored(query, static_cast<const float*>(keys), static_cast<const float*>(values), num_keys, scores, output);
   } else {
-    attend_stored(query, static_cast<const hwy::float16_t*>(keys), static_cast<const hwy::float16_t*>(values),
-                  num_keys, scores, output);
+    attend_stored(query, static_cast<const hwy::float16_t*>(keys), static_cast<const hwy::float16_t*>(values), num_keys,
+                  scores, output);
   }
 }
 
-void AttentionWeights(const float* query, const void* keys, StorageType storage, std::size_t num_keys,
-                      float* weights) {
+void AttentionWeights(const float* query, const void* keys, StorageType storage, std::size_t num_keys, float* weights) {
   const float total = storage == StorageType::kFloat32
                           ? score_keys(query, static_cast<const float*>(keys), num_keys, weights)
                           : score_keys(query, static_cast<const hwy::float16_t*>(keys), num_keys, weights);
@@ -456,9 +453,7 @@ QuantisedRow quantise_row(std::span<const float> values, int max_q, std::uint8_t
   return HWY_DYNAMIC_DISPATCH(QuantiseRow)(values.data(), values.size(), max_q, q);
 }
 
-bool all_finite(std::span<const float> values) {
-  return HWY_DYNAMIC_DISPATCH(AllFinite)(values.data(), values.size());
-}
+bool all_finite(std::span<const float> values) { return HWY_DYNAMIC_DISPATCH(AllFinite)(values.data(), values.size()); }
 
 QuantisedWeightRow quantise_weight_row(std::span<const float> values, std::int8_t* q) {
   return HWY_DYNAMIC_DISPATCH(QuantiseWeightRow)(values.data(), values.size(), q);
@@ -484,8 +479,8 @@ void finish_product(const ProductEnd& end) { HWY_DYNAMIC_DISPATCH(FinishProduct)
 
 void attend_block(const AttentionBlock& block, float* scratch) { HWY_DYNAMIC_DISPATCH(AttendBlock)(block, scratch); }
 
-void attend_cached(const float* query, const void* keys, const void* values, StorageType storage,
-                   std::int64_t num_keys, float* scores, float* output) {
+void attend_cached(const float* query, const void* keys, const void* values, StorageType storage, std::int64_t num_keys,
+                   float* scores, float* output) {
   HWY_DYNAMIC_DISPATCH(AttendCached)
   (query, keys, values, storage, static_cast<std::size_t>(num_keys), scores, output);
 }

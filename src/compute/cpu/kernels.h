@@ -14,8 +14,8 @@ namespace stenod::compute::cpu {
 bool all_finite(std::span<const float> values);
 
 struct QuantisedWeightRow {
-  float scale;        ///< w = q * scale
-  std::int32_t sum;   ///< of all q
+  float scale;       ///< w = q * scale
+  std::int32_t sum;  ///< of all q
 };
 
 /// Symmetric: q = round(w / scale), scale = max|w| / 127. Precondition: all finite.
@@ -48,14 +48,14 @@ struct ProductEnd {
   Activation activation = Activation::kNone;
   const float* residual = nullptr;  ///< element (0, 0) of the panel, or null
   std::int64_t residual_stride = 0;
-  OutputRows output;            ///< of the whole product
-  std::int64_t first_row = 0;   ///< the panel's place in it
+  OutputRows output;           ///< of the whole product
+  std::int64_t first_row = 0;  ///< the panel's place in it
   std::int64_t first_column = 0;
 };
 void finish_product(const ProductEnd& end);
 
-/// Encoder attention of up to kQueryBlock queries of one head over all keys of its window, in float32. Scores of a block
-/// of keys live in `scratch` alone (soft-max is taken online: Milakov and Gimelshein, arXiv 1805.02867).
+/// Encoder attention of up to kQueryBlock queries of one head over all keys of its window, in float32. Scores of a
+/// block of keys live in `scratch` alone (soft-max is taken online: Milakov and Gimelshein, arXiv 1805.02867).
 inline constexpr int kQueryBlock = 64;
 inline constexpr int kKeyBlock = 128;
 inline constexpr int kAttentionScratchFloats = kHeadSize * kQueryBlock * 2 + kKeyBlock * kQueryBlock + 2 * kQueryBlock;
@@ -65,15 +65,15 @@ struct AttentionBlock {
   const float* keys = nullptr;     ///< [num_keys, 64]
   const float* values = nullptr;   ///< [num_keys, 64]
   std::int64_t num_keys = 0;
-  float* output = nullptr;         ///< [num_queries, 64], rows output_stride apart
+  float* output = nullptr;  ///< [num_queries, 64], rows output_stride apart
   std::int64_t output_stride = 0;
 };
 void attend_block(const AttentionBlock& block, float* scratch);
 
 /// Attention of one query [64] over stored keys and values [num_keys, 64]. `scores` is scratch for num_keys rounded
 /// up to 16.
-void attend_cached(const float* query, const void* keys, const void* values, StorageType storage,
-                   std::int64_t num_keys, float* scores, float* output);
+void attend_cached(const float* query, const void* keys, const void* values, StorageType storage, std::int64_t num_keys,
+                   float* scores, float* output);
 
 /// Soft-maxed attention weights of one query over stored keys; what attend_cached() weighs its values with.
 void attention_weights(const float* query, const void* keys, StorageType storage, std::int64_t num_keys,

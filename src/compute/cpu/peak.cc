@@ -15,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kDuration = std::chrono::milliseconds(60);
 constexpr int kIterations = 20000;  ///< between two looks at the clock
 
+// clang-format off
 // Twelve independent chains of one instruction hide its latency; the data is zero. In assembly, since a compiler would
 // see that nothing is computed. `op` adds to operand 0 a product of operand 1; register 15 is free for it.
 #define STENOD_PEAK_CHAIN(op, i) asm volatile(op : "+v"(sums[i]) : "v"(input) : "xmm15");
@@ -27,6 +28,7 @@ constexpr int kIterations = 20000;  ///< between two looks at the clock
       STENOD_PEAK_CHAIN(op, 8) STENOD_PEAK_CHAIN(op, 9) STENOD_PEAK_CHAIN(op, 10) STENOD_PEAK_CHAIN(op, 11) \
     }                                                                                                       \
   }
+// clang-format on
 constexpr int kChains = 12;
 
 using Vector256 = float __attribute__((vector_size(32)));
@@ -60,6 +62,7 @@ static_assert(sizeof(TileConfig) == 64);
 
 constexpr int kTiles = 4;  ///< products in flight: a product takes 52 cycles, and one starts every 16
 
+// clang-format off
 #define STENOD_TILE_LOOP(name, op)                                                                                     \
   void name() {                                                                                                        \
     const TileConfig config;                                                                                           \
@@ -70,6 +73,7 @@ constexpr int kTiles = 4;  ///< products in flight: a product takes 52 cycles, a
     }                                                                                                                  \
     asm volatile("tilerelease");                                                                                       \
   }
+// clang-format on
 STENOD_TILE_LOOP(tile_int8, "tdpbusd")
 STENOD_TILE_LOOP(tile_bf16, "tdpbf16ps")
 #undef STENOD_TILE_LOOP

@@ -120,17 +120,18 @@ Result<std::unique_ptr<PackedMatrix>> PackedMatrix::create(const LinearSource& s
     matrix->panel_width_ = static_cast<int>(std::min(kMaxPanelWidth, (per_thread + 63) / 64 * 64));
 
     const Types types = types_of(type);
-    const auto any = dnnl::memory::desc({source.inputs, matrix->panel_width_}, types.weight, dnnl::memory::format_tag::any);
+    const auto any =
+        dnnl::memory::desc({source.inputs, matrix->panel_width_}, types.weight, dnnl::memory::format_tag::any);
     const Layout layout = {describe(kBlockRows, source.inputs, matrix->panel_width_, types, any).weights_desc()};
     matrix->make_kernels(layout, num_threads);
     STENOD_RETURN_IF_ERROR(matrix->pack_panels(source, layout));
     return matrix;
   } catch (const dnnl::error& error) {
     if (error.status == dnnl_out_of_memory) return Error{ErrorCode::kOutOfMemory, "no memory for weights"};
-    return Error{ErrorCode::kNotSupported,
-                 fmt::format("{} products are not available on this processor ({})", compute_type_name(type),
-                             error.what()),
-                 "compute_type"};
+    return Error{
+        ErrorCode::kNotSupported,
+        fmt::format("{} products are not available on this processor ({})", compute_type_name(type), error.what()),
+        "compute_type"};
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::kOutOfMemory, "no memory for weights"};
   }

@@ -61,8 +61,7 @@ TEST_P(ProductTest, Int8SumsAreExactAtTheExtremes) {
   };
   for (const int rows : {1, 2, 3, 5, 16, 17, 33, 64}) {
     for (int r = 0; r < rows; ++r) {
-      for (std::int64_t i = 0; i < inputs; ++i)
-        block[r * inputs + i] = static_cast<std::uint8_t>(input(r, i));
+      for (std::int64_t i = 0; i < inputs; ++i) block[r * inputs + i] = static_cast<std::uint8_t>(input(r, i));
     }
     for (int panel = 0; panel < weights.num_panels(); ++panel) {
       weights.multiply(block.get(), rows, panel, product.get(), 0);
@@ -119,9 +118,9 @@ TEST_P(RowIndependenceTest, ARowIsTheSameAloneAndAmongAny) {
       const std::vector<float> among = compute(first, count);
       std::int64_t num_different = 0;
       for (std::int64_t r = 0; r < count; ++r) {
-        num_different += std::memcmp(&among[static_cast<std::size_t>(r * kOutputs)],
-                                     &alone[static_cast<std::size_t>((first + r) * kOutputs)],
-                                     kOutputs * sizeof(float)) != 0;
+        num_different +=
+            std::memcmp(&among[static_cast<std::size_t>(r * kOutputs)],
+                        &alone[static_cast<std::size_t>((first + r) * kOutputs)], kOutputs * sizeof(float)) != 0;
       }
       EXPECT_EQ(num_different, 0) << "of " << count << " rows from row " << first;
     }

@@ -34,7 +34,8 @@ HWY_INLINE V exp_fast(D d, V x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
 }
 
-/// x/2 (1 + erf(x / sqrt 2)); erf by Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26 (|error| < 1.5e-7).
+/// x/2 (1 + erf(x / sqrt 2)); erf by Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26 (|error|
+/// < 1.5e-7).
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V gelu(D d, V x) {
   const V z = hn::Abs(hn::Mul(x, hn::Set(d, 0.707106781f)));

@@ -140,7 +140,8 @@ class ReferenceBackend final : public Backend {
       for (std::int64_t o = 0; o < weights.num_outputs; ++o) {
         double sum = 0;
         for (std::int64_t i = 0; i < weights.num_inputs; ++i) {
-          sum += row[static_cast<std::size_t>(i)] * weights.weights[static_cast<std::size_t>(o * weights.num_inputs + i)];
+          sum +=
+              row[static_cast<std::size_t>(i)] * weights.weights[static_cast<std::size_t>(o * weights.num_inputs + i)];
         }
         if (!weights.bias.empty()) sum += weights.bias[static_cast<std::size_t>(o)];
         if (args.activation == Activation::kGelu) sum = sum / 2 * (1 + std::erf(sum / std::sqrt(2.0)));
@@ -207,7 +208,8 @@ class ReferenceBackend final : public Backend {
           attend(args.queries.data + row * args.queries.stride + head * kHeadSize,
                  static_cast<const std::byte*>(sequence.keys) + offset,
                  static_cast<const std::byte*>(sequence.values) + offset, args.storage,
-                 sequence.num_keys + (sequence.causal ? r : 0), args.output + (row * args.num_heads + head) * kHeadSize);
+                 sequence.num_keys + (sequence.causal ? r : 0),
+                 args.output + (row * args.num_heads + head) * kHeadSize);
         }
       }
     }

@@ -64,8 +64,7 @@ inline std::vector<float> random_values(std::int64_t count, std::uint64_t seed, 
 }
 
 /// Weights whose products with inputs of variance 1 have variance 1.
-inline LinearSource random_weights(std::int64_t outputs, std::int64_t inputs,
-                                   std::span<const float> bias = {}) {
+inline LinearSource random_weights(std::int64_t outputs, std::int64_t inputs, std::span<const float> bias = {}) {
   return {.outputs = outputs,
           .inputs = inputs,
           .read_row =

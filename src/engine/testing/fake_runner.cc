@@ -10,7 +10,6 @@
 namespace stenod::engine::testing {
 namespace {
 
-
 std::uint64_t mix(std::uint64_t x) {
   x ^= x >> 31;
   x *= 0x9e3779b97f4a7c15ull;

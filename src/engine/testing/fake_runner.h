@@ -18,10 +18,10 @@ struct Script {
   std::vector<int> tokens;  ///< text and timestamps, to be followed by the end of text
   int language = 0;         ///< index of the language that detection finds
   float no_speech_prob = 0.1f;
-  float certainty = 12;     ///< how far the logit of the next token stands above the others
+  float certainty = 12;  ///< how far the logit of the next token stands above the others
   bool encode_fails = false;
-  int step_fails_at = -1;   ///< position
-  int nan_at = -1;          ///< position whose logits are not numbers
+  int step_fails_at = -1;  ///< position
+  int nan_at = -1;         ///< position whose logits are not numbers
 };
 using ScriptOf = std::function<Script(int id, int num_frames)>;
 

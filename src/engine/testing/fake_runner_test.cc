@@ -12,7 +12,8 @@ using ::testing::SizeIs;
 class FakeRunnerTest : public ::testing::Test {
  protected:
   std::shared_ptr<FakeRunnerLog> log_ = std::make_shared<FakeRunnerLog>();
-  FakeRunner runner_{{.num_slots = 2, .max_rows = 4, .max_group_frames = 1500}, [](int, int) { return Script{}; }, log_};
+  FakeRunner runner_{
+      {.num_slots = 2, .max_rows = 4, .max_group_frames = 1500}, [](int, int) { return Script{}; }, log_};
   std::vector<float> features_ = std::vector<float>(1500 * 2 * kFakeMels, 1.0f);
 
   whisper::EncodeWindow window(int slot, int frames) {

@@ -27,8 +27,8 @@ struct Answer {
   long long stall_after = -1;
 };
 
-/// An HTTP/1.1 server at http://127.0.0.1:<any free port>, one request a connection, one connection at a time. Runs from
-/// construction to destruction on a thread of its own, which calls the handler.
+/// An HTTP/1.1 server at http://127.0.0.1:<any free port>, one request a connection, one connection at a time. Runs
+/// from construction to destruction on a thread of its own, which calls the handler.
 class LoopbackServer {
  public:
   using Handler = std::function<Answer(const ServedRequest&)>;

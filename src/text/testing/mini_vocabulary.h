@@ -15,9 +15,9 @@ namespace stenod::text::testing {
 struct MiniVocabulary {
   // Byte alphabet: Ġ is a space, Ċ a newline; あ is E3 81 82, which the alphabet writes ã ģ Ĥ.
   std::vector<std::string> text = {"Hello", "Ġworld", ",", ".", "Ġ(", ")", "ã", "ģ", "Ĥ", "Ġ", "hi", "Ċ", ""};
-  std::vector<std::string> special = {"<|endoftext|>", "<|startoftranscript|>", "<|en|>",           "<|ja|>",
-                                      "<|haw|>",       "<|translate|>",         "<|transcribe|>",   "<|startoflm|>",
-                                      "<|startofprev|>", "<|nocaptions|>",      "<|notimestamps|>"};
+  std::vector<std::string> special = {"<|endoftext|>",   "<|startoftranscript|>", "<|en|>",          "<|ja|>",
+                                      "<|haw|>",         "<|translate|>",         "<|transcribe|>",  "<|startoflm|>",
+                                      "<|startofprev|>", "<|nocaptions|>",        "<|notimestamps|>"};
 
   enum Token { kHello, kWorld, kComma, kPeriod, kOpen, kClose, kE3, k81, k82, kSpace, kHi, kNewline, kEmpty, kEot };
 
