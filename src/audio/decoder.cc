@@ -143,9 +143,9 @@ class Decoder::Impl {
   int num_audio_tracks_ = 0;
   int audio_track_ = 0;
   int probe_score_ = 0;
-  double wav_share_ = 1;   ///< see announced_wav_share()
-  double announced_s_ = 0; ///< the time at which the track, or else the file, ends as its header says; 0: unknown
-  double reached_s_ = 0;   ///< the end of the packets read so far, by the file's time stamps
+  double wav_share_ = 1;    ///< see announced_wav_share()
+  double announced_s_ = 0;  ///< the time at which the track, or else the file, ends as its header says; 0: unknown
+  double reached_s_ = 0;    ///< the end of the packets read so far, by the file's time stamps
   std::int64_t num_samples_ = 0;
   std::int64_t num_skipped_packets_ = 0;
   bool draining_ = false;  ///< the decoder has got all packets
