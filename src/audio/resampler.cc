@@ -92,7 +92,7 @@ Status Resampler::configure(const AVFrame& frame) {
   }
   if (status == AVERROR(EINVAL)) status = make_converter(frame, /*by_layout=*/false);
   if (status == AVERROR(ENOMEM)) return out_of_memory(name_);
-  if (status < 0) {
+  if (status < 0) {  // no file known gets here: FFmpeg converts all that check_parameters() lets through
     return Error{ErrorCode::kAudioUnsupportedParameters,
                  fmt::format("{}: audio of {} Hz and {} channels can't be converted to {} Hz; convert the file to WAV "
                              "first",
