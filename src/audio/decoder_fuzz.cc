@@ -41,5 +41,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& channel : block) check(channel.size() == *n);
     total += *n;
   }
+  check((*decoder)->missing_s() >= 0);
   return 0;
 }
