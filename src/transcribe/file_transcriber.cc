@@ -176,6 +176,7 @@ Status FileJob::collect_oldest() {
   auto result = pending.in_flight->take(kReportEvery);
   for (; !result; result = pending.in_flight->take(kReportEvery)) report();
   pending_.pop_front();
+  done_s_ = std::max(done_s_, seconds(pending.window.end()));
   if (*result) {
     write(pending, **std::move(result));
     return {};
@@ -194,7 +195,6 @@ Status FileJob::collect_finished() {
 
 void FileJob::write(const Pending& pending, engine::WindowResult result) {
   text::Transcript& transcript = result_.transcript;
-  done_s_ = std::max(done_s_, seconds(pending.window.end()));
   if (recogniser_.dims().multilingual() && !language_token_ && !result.suppressed) {
     language_token_ = result.language_token;
     transcript.language = recogniser_.language_code(result.language_token);
