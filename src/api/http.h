@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace stenod::api {
+
+// HTTP without sockets: what routes are written against. `server` carries it.
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+/// The value of the first field of that name, in any case of ASCII letters; empty where there is none.
+std::string_view find_field(const Fields& fields, std::string_view name);
+
+struct HttpRequest {
+  std::string method;  ///< upper case
+  std::string path;    ///< percent-decoded, without query
+  Fields query;        ///< percent-decoded, in the order given
+  Fields headers;
+  std::vector<std::string> path_parameters;  ///< what stood for each {name} of the route's pattern
+  std::string client_address;                ///< numeric, behind trusted proxies the client's own
+  std::optional<std::uint64_t> content_length;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body = {};
+  Fields headers = {};
+};
+
+/// Where the answer of one request goes: either send() once, or begin(), any number of write(), and finish().
+/// Any thread; never blocks. When it is destroyed without an answer, the client gets 500.
+class HttpReply {
+ public:
+  virtual ~HttpReply() = default;
+  virtual void send(HttpResponse response) = 0;
+
+  /// Starts an answer that comes in pieces (server-sent events); `head.body` is its first piece.
+  virtual void begin(HttpResponse head) = 0;
+  /// False: the client is gone, or reads so slowly that more would have to be kept than is allowed.
+  virtual bool write(std::string piece) = 0;
+  virtual void finish() = 0;
+
+  /// Asks to stop when nobody waits for the answer any more: the client left, or the server shuts down.
+  virtual std::stop_token stop() const = 0;
+};
+
+/// Takes one request's body as it arrives, then answers. Called by one thread at a time.
+class RequestHandler {
+ public:
+  virtual ~RequestHandler() = default;
+  /// The next piece of the body. An error is the answer; the rest of the body is read and thrown away, within limits.
+  virtual Status take(std::span<const std::byte> piece) = 0;
+  /// The body is complete. Must not block: work that takes long is handed to another thread together with `reply`.
+  virtual void complete(std::shared_ptr<HttpReply> reply) = 0;
+};
+
+/// One route of the server.
+struct Route {
+  enum class Access {
+    kPublic,  ///< for everybody: health, the page
+    kKey,     ///< for holders of a key or token, where keys are in use
+    kAdmin,   ///< for holders of a key for operators
+  };
+  std::string method;   ///< GET, POST, DELETE; HEAD and OPTIONS are answered by the server itself
+  std::string pattern;  ///< "/v1/models/{id}": {…} stands for one segment of the path
+  Access access = Access::kKey;
+  std::uint64_t max_body_bytes = 0;
+  /// Called when the head has arrived; an error is the answer.
+  std::function<Result<std::unique_ptr<RequestHandler>>(const HttpRequest&)> open;
+};
+
+/// A route without a body, answered at once.
+Route simple_route(std::string method, std::string pattern, Route::Access access,
+                   std::function<HttpResponse(const HttpRequest&)> answer);
+
+/// The status that goes with an error's code, and {"error":{"code","message","param"?}}. kOverloaded comes with
+/// Retry-After.
+HttpResponse error_response(const Error& error);
+
+}  // namespace stenod::api
