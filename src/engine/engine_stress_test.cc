@@ -63,7 +63,7 @@ void count(Counts& counts, const Result<WindowResult>& outcome) {
 TEST(EngineStress, EveryAcceptedRequestIsAnsweredOnce) {
   for (int round = 0; round < 4; ++round) {
     auto log = std::make_shared<testing::FakeRunnerLog>();
-    const whisper::RunnerLimits limits{.num_slots = 4 + round, .max_rows = 8, .max_group_frames = 1500};
+    const whisper::RunnerLimits limits{.num_slots = 4 + round, .max_rows = 40, .max_group_frames = 1500};
     auto engine = std::move(Engine::create(std::make_unique<testing::FakeRunner>(limits, random_script, log),
                                            fake_tokens(), testing::fake_text(), {.max_queued = 24}))
                       .value();

@@ -75,9 +75,27 @@ Status Loop::check(const Request& request) const {
   if (!(options.max_initial_timestamp_s >= 0)) {
     return invalid("max_initial_timestamp_s must not be negative", "max_initial_timestamp_s");
   }
+  STENOD_RETURN_IF_ERROR(check_known_text(options));
   if (options.word_times && runner_->num_alignment_heads() == 0) {
     return Error{ErrorCode::kNotSupported, "the model's configuration names no alignment heads: no word times",
                  "word_timestamps"};
+  }
+  return {};
+}
+
+Status Loop::check_known_text(const whisper::DecodingOptions& options) const {
+  const auto most = static_cast<std::size_t>(runner_->dims().max_text_positions / 2);
+  for (const auto* tokens : {&options.prefix, &options.draft}) {
+    const char* name = tokens == &options.prefix ? "prefix" : "draft";
+    if (tokens->size() > most) {
+      return invalid(fmt::format("{} tokens are too many, this model takes {}", tokens->size(), most), name);
+    }
+    for (const int token : *tokens) {
+      if (token < 0 || !model_.tokens.is_text(token)) return invalid(fmt::format("token {} is no text", token), name);
+    }
+  }
+  if (!options.prefix.empty() && options.segmentation == whisper::Segmentation::kTimestamps) {
+    return invalid("a text that is given goes with text that is written without timestamps", "prefix");
   }
   return {};
 }
@@ -330,11 +348,7 @@ void Loop::step(std::span<const int> chosen) {
 
 // `first_row`: index of the task's first row in the runner's last step.
 Status Loop::accept_logits(WindowTask& task, int first_row) {
-  const int num_rows = static_cast<int>(task.decoder->rows().size());
-  for (int r = 0; r < num_rows; ++r) {
-    if (!task.decoder->rows()[static_cast<std::size_t>(r)].wants_logits) continue;
-    STENOD_RETURN_IF_ERROR(task.decoder->accept(r, runner_->logits(first_row + r)));
-  }
+  STENOD_RETURN_IF_ERROR(task.decoder->accept([&](int row) { return runner_->logits(first_row + row); }));
   limit_text(task);
   return {};
 }

@@ -32,6 +32,7 @@ class Loop {
   using TaskPtr = std::unique_ptr<WindowTask>;
 
   Status check(const Request& request) const;
+  Status check_known_text(const whisper::DecodingOptions& options) const;
 
   void run();
   bool take_inbox();

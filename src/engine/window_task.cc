@@ -142,6 +142,10 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
     case whisper::Verdict::kRepeat:
       return std::optional<WindowResult>();
     case whisper::Verdict::kSuppress:
+      if (!options.prefix.empty()) {  // promised
+        result.doubt = assessment.issue;
+        break;
+      }
       result.suppressed = assessment.issue;
       result.suppressed_text = std::move(text);
       result.segments.clear();

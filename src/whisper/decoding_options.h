@@ -55,6 +55,14 @@ struct DecodingOptions {
   std::shared_ptr<const SuppressedTokens> suppressed;  ///< may be null
   WindowPolicy window = WindowPolicy::kProportional;
   bool may_repeat = true;  ///< false: the first result counts (live partials)
+  /// Text tokens that the window's text begins with, whatever the model would choose: what a reader has been promised.
+  /// Such a window is never suppressed. Not with Segmentation::kTimestamps. At most half of the model's text
+  /// positions.
+  std::vector<int> prefix = {};
+  /// Text tokens that may follow the prefix, such as those of an earlier attempt at the beginning of the same audio.
+  /// They are checked in one step and kept as far as the model chooses them too, so the tokens are the same as without,
+  /// in fewer steps (speculative decoding for greedy search: Leviathan et al., arXiv 2211.17192). At most as many.
+  std::vector<int> draft = {};
   QualityThresholds thresholds;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
@@ -39,7 +40,7 @@ struct DecodedWindow {
 };
 
 /// Greedy decoding of one window as a state machine without a model: says which rows to run, takes their logits.
-/// The engine drives it by four verbs: rows(), accept() for each row that wants logits, finished(), take().
+/// The engine drives it by four verbs: rows(), accept(), finished(), take().
 ///
 /// One thread at a time. No allocation after construction.
 class GreedyDecoder {
@@ -50,11 +51,13 @@ class GreedyDecoder {
 
   /// The next rows, in one step. At most kMaxRows; empty when finished.
   std::span<const DecoderRow> rows() const { return {rows_, static_cast<std::size_t>(num_rows_)}; }
-  static constexpr int kMaxRows = 4;
+  static constexpr int kMaxRows = 32;
 
-  /// The logits [vocab_size] of rows()[row_index], which are overwritten. Call for every row that wants them, in
-  /// order; the last call moves on to the next rows. kInternal when the logits are not numbers.
-  Status accept(int row_index, std::span<float> logits);
+  /// The rows have been run: chooses tokens and moves on to the next rows. `logits_of(i)` gives the logits [vocab_size]
+  /// of rows()[i], which are overwritten; it is asked for rows that want them, in order, as far as they are needed.
+  /// kInternal when the logits are not numbers.
+  using LogitsOf = std::function<std::span<float>(int row_index)>;
+  Status accept(const LogitsOf& logits_of);
 
   bool finished() const { return num_rows_ == 0; }
 
@@ -70,7 +73,9 @@ class GreedyDecoder {
 
  private:
   void push_prompt(int position, bool wants_first_logits);
+  void push_known();
   void push_row(int token, int position, bool wants_logits);
+  Status look_at_first_row(std::span<const float> logits);
   void detect_language(std::span<const float> logits);
   Status sample(std::span<float> logits);
   void take_off_repeats(const text::RepetitionDetector::Loop& loop);
@@ -85,6 +90,9 @@ class GreedyDecoder {
   int max_tokens_;
   int max_text_tokens_;
   int num_text_tokens_ = 0;
+  std::vector<int> known_;     ///< prefix and draft
+  std::size_t num_forced_;     ///< of them, the prefix
+  bool follows_known_ = true;  ///< what was written so far is the beginning of known_
   DecoderRow rows_[kMaxRows];
   int num_rows_ = 0;
   DecodedWindow window_;

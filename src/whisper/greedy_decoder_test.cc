@@ -29,15 +29,38 @@ std::vector<int> row_tokens(const GreedyDecoder& decoder) {
   return tokens;
 }
 
+/// The same logits for every row.
+Status accept(GreedyDecoder& decoder, std::vector<float> logits) {
+  return decoder.accept([&](int) { return std::span(logits); });
+}
+
+/// The model wants `token` after the last row.
 void feed(GreedyDecoder& decoder, int token) {
-  for (int r = 0; r < static_cast<int>(decoder.rows().size()); ++r) {
-    if (!decoder.rows()[static_cast<std::size_t>(r)].wants_logits) continue;
-    const bool last = r + 1 == static_cast<int>(decoder.rows().size());
-    auto logits = likely(token);
-    if (!last) logits = flat_logits();
-    ASSERT_TRUE(decoder.accept(r, logits));
-    if (last) return;
+  const int last = static_cast<int>(decoder.rows().size()) - 1;
+  std::vector<float> logits;
+  ASSERT_TRUE(decoder.accept([&](int row) {
+    EXPECT_TRUE(decoder.rows()[static_cast<std::size_t>(row)].wants_logits);
+    logits = row == last ? likely(token) : flat_logits();
+    return std::span(logits);
+  }));
+}
+
+/// The model writes `text` and ends it, whatever it is asked for. Returns the number of steps.
+int run(GreedyDecoder& decoder, const std::vector<int>& text, std::vector<std::size_t>* rows_per_step = nullptr) {
+  int num_steps = 0;
+  std::vector<float> logits;
+  for (; !decoder.finished() && num_steps < 1000; ++num_steps) {
+    const std::vector<DecoderRow> rows(decoder.rows().begin(), decoder.rows().end());
+    if (rows_per_step) rows_per_step->push_back(rows.size());
+    EXPECT_TRUE(decoder.accept([&](int row) {
+      const int next = rows[static_cast<std::size_t>(row)].position - 3;  // behind a prompt of four
+      const bool ends = next >= static_cast<int>(text.size());
+      logits = next < 0 ? flat_logits() : likely(ends ? kTokens.end_of_text : text[static_cast<std::size_t>(next)]);
+      logits[static_cast<std::size_t>(row)] += 0.25f * static_cast<float>(next);  // no two rows alike
+      return std::span(logits);
+    }));
   }
+  return num_steps;
 }
 
 DecodingOptions english() {
@@ -100,7 +123,7 @@ TEST(GreedyDecoder, DetectsTheLanguageFirst) {
   logits[52] = 1;
   logits[53] = 3;
   logits[56] = 29;
-  ASSERT_TRUE(decoder.accept(0, logits));
+  ASSERT_TRUE(accept(decoder, logits));
   EXPECT_EQ(decoder.language_token(), 53);
   EXPECT_THAT(row_tokens(decoder), ElementsAre(53, 55));
   EXPECT_EQ(decoder.rows()[0].position, 1);
@@ -118,12 +141,8 @@ TEST(GreedyDecoder, AvgLogprobCountsTheEndOfText) {
   DecodingOptions options = english();
   options.segmentation = Segmentation::kWhole;
   GreedyDecoder decoder(kTokens, options, 448, 200);
-  auto first_row = flat_logits();
-  ASSERT_TRUE(decoder.accept(0, first_row));
-  auto logits = likely(7, 1);
-  ASSERT_TRUE(decoder.accept(3, logits));
-  logits = likely(50, 2);
-  ASSERT_TRUE(decoder.accept(0, logits));
+  ASSERT_TRUE(accept(decoder, likely(7, 1)));
+  ASSERT_TRUE(accept(decoder, likely(50, 2)));
   const double first = 1 - std::log(50 + std::exp(1.0));
   const double second = 2 - std::log(50 + std::exp(2.0));
   const auto window = decoder.take();
@@ -174,12 +193,85 @@ TEST(GreedyDecoder, TakesTheRepeatsOffALoop) {
 TEST(GreedyDecoder, RefusesLogitsThatAreNoNumbers) {
   auto nan = flat_logits(std::numeric_limits<float>::quiet_NaN());
   GreedyDecoder decoder(kTokens, english(), 448, 200);
-  const auto status = decoder.accept(0, nan);
+  const auto status = accept(decoder, nan);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kInternal);
   GreedyDecoder later(kTokens, english(), 448, 200);
   feed(later, ts(0));
-  EXPECT_FALSE(later.accept(0, nan));
+  EXPECT_FALSE(accept(later, nan));
+}
+
+DecodingOptions whole(std::vector<int> prefix, std::vector<int> draft) {
+  DecodingOptions options = english();
+  options.segmentation = Segmentation::kWhole;
+  options.prefix = std::move(prefix);
+  options.draft = std::move(draft);
+  return options;
+}
+
+TEST(GreedyDecoder, ADraftChangesTheNumberOfStepsAlone) {
+  const std::vector<int> text = {1, 2, 3, 4, 5, 6, 7, 8};
+  GreedyDecoder plain(kTokens, whole({}, {}), 448, 200);
+  EXPECT_EQ(run(plain, text), 9);
+  const auto expected = plain.take();
+  const std::vector<std::pair<std::vector<int>, int>> drafts = {
+      {{1, 2, 3, 4, 5, 6, 7, 8}, 1},     // right to the end
+      {{1, 2, 3, 4, 5, 6, 7, 8, 9}, 1},  // goes on too long
+      {{1, 2, 3, 4}, 5},
+      {{1, 2, 9, 4, 5, 6, 7, 8}, 7},  // wrong in the middle: the rest is not trusted
+      {{9, 2}, 9},
+      {{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8}, 1},
+  };
+  for (const auto& [draft, steps] : drafts) {
+    GreedyDecoder decoder(kTokens, whole({}, draft), 448, 200);
+    EXPECT_EQ(run(decoder, text), steps);
+    const auto window = decoder.take();
+    EXPECT_EQ(window.tokens, expected.tokens);
+    EXPECT_EQ(window.logprobs, expected.logprobs);
+    EXPECT_EQ(window.avg_logprob, expected.avg_logprob);
+    EXPECT_EQ(window.num_rows, expected.num_rows);
+    EXPECT_EQ(window.finish, expected.finish);
+  }
+}
+
+TEST(GreedyDecoder, APrefixIsWrittenWhateverTheModelWouldChoose) {
+  GreedyDecoder decoder(kTokens, whole({11, 12}, {3, 4}), 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51, 52, 55, 57, 11, 12, 3, 4));
+  EXPECT_EQ(run(decoder, {1, 2, 3, 4, 5}), 2);
+  const auto window = decoder.take();
+  EXPECT_THAT(window.tokens, ElementsAre(11, 12, 3, 4, 5));
+  EXPECT_LT(window.logprobs[0], -15);  // what the model thinks of it
+  EXPECT_GT(window.logprobs[2], -0.1);
+  EXPECT_EQ(window.num_rows, 4 + 5);
+}
+
+TEST(GreedyDecoder, LongKnownTextTakesSeveralSteps) {
+  std::vector<int> text;
+  for (int i = 0; i < 70; ++i) text.push_back((i * i + i / 7) % 50);
+  GreedyDecoder decoder(kTokens, whole(text, {}), 448, 1500);
+  std::vector<std::size_t> rows;
+  EXPECT_EQ(run(decoder, text, &rows), 3);
+  EXPECT_THAT(rows, ElementsAre(32, 32, 10));
+  EXPECT_EQ(decoder.take().tokens, text);
+}
+
+TEST(GreedyDecoder, ALoopNeverTakesThePrefixAway) {
+  const std::vector<int> prefix(30, 10);
+  GreedyDecoder decoder(kTokens, whole(prefix, {}), 448, 1500);
+  run(decoder, std::vector<int>(100, 10));
+  const auto window = decoder.take();
+  EXPECT_EQ(window.finish, FinishReason::kRepetition);
+  EXPECT_EQ(window.tokens, prefix);
+}
+
+TEST(GreedyDecoder, APrefixCountsForTheLimits) {
+  DecodingOptions options = whole({1, 2, 3, 4, 5}, {});
+  options.max_tokens = 2;
+  GreedyDecoder decoder(kTokens, options, 448, 200);
+  run(decoder, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  const auto window = decoder.take();
+  EXPECT_THAT(window.tokens, ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_EQ(window.finish, FinishReason::kTokenLimit);
 }
 
 }  // namespace
