@@ -29,12 +29,6 @@ constexpr double kEncodingShare = 0.7;
 constexpr auto kReportEvery = std::chrono::milliseconds(100);
 // An engine whose queue is full of others' work is asked again after this.
 constexpr auto kRetryAfter = std::chrono::milliseconds(20);
-// Speech, be it one word, brings the detector's probability near 1; animals, bells and voices in music stay below this.
-// There the model's own doubts count sooner.
-constexpr float kClearSpeech = 0.8f;
-constexpr float kUnclearNoSpeechProb = 0.2f;
-constexpr float kUnclearAvgLogprob = -0.5f;
-
 /// One window's way through the engine. Shared with the callback, which may come after the file was given up.
 struct InFlight {
   std::mutex mutex;
@@ -149,10 +143,7 @@ Status FileJob::submit(int channel, SpeechWindow window) {
     request.options.segmentation = options_.segmentation;
     request.options.word_times = options_.word_timestamps;
     request.options.suppressed = recogniser_.suppressed_tokens();
-    if (window.speech_peak < kClearSpeech) {
-      request.options.thresholds.no_speech_prob = kUnclearNoSpeechProb;
-      request.options.thresholds.avg_logprob = kUnclearAvgLogprob;
-    }
+    request.options.thresholds = thresholds_for(window.speech_peak);
     request.options.window = options_.full_window ? whisper::WindowPolicy::kFull : whisper::WindowPolicy::kProportional;
     const Status submitted = recogniser_.engine().submit(
         std::move(request),

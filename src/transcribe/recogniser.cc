@@ -56,6 +56,7 @@ Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) 
   STENOD_ASSIGN_OR_RETURN(auto backend, compute::cpu::CpuBackend::create(threads, options.max_isa.value_or(machine)));
   parts.device_name = backend->name();
   parts.compute_type = options.compute_type.value_or(compute::ComputeType::kInt8);
+  parts.max_queued = options.max_queued;
 
   STENOD_ASSIGN_OR_RETURN(auto weights, models::read_ctranslate2(options.model_folder));
   STENOD_ASSIGN_OR_RETURN(auto tokenizer, text::Tokenizer::load(options.model_folder, weights.dims.vocab_size));
@@ -79,9 +80,10 @@ Result<std::unique_ptr<Recogniser>> Recogniser::create(RecogniserParts parts) {
   recogniser->parts_ = std::move(parts);
   auto runner = std::move(recogniser->parts_.runner);
   recogniser->dims_ = runner->dims();
+  recogniser->has_word_times_ = runner->num_alignment_heads() > 0;
   engine::EngineOptions options;
-  // As many again as are being worked on: files should not be prepared long before their turn.
-  options.max_queued = runner->limits().num_slots;
+  const int max_queued = recogniser->parts_.max_queued;
+  options.max_queued = max_queued > 0 ? max_queued : runner->limits().num_slots;
   const auto& tokenizer = recogniser->parts_.tokenizer;
   STENOD_ASSIGN_OR_RETURN(
       recogniser->engine_,
@@ -94,6 +96,8 @@ Result<std::unique_ptr<Recogniser>> Recogniser::load(const RecogniserOptions& op
   STENOD_ASSIGN_OR_RETURN(RecogniserParts parts, RecogniserParts::load(options));
   return create(std::move(parts));
 }
+
+engine::TextFunctions Recogniser::text_functions() const { return transcribe::text_functions(parts_.tokenizer); }
 
 std::string Recogniser::language_code(int language_token) const { return code_of(tokenizer(), language_token); }
 

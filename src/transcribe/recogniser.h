@@ -22,6 +22,7 @@ struct RecogniserOptions {
   std::optional<compute::ComputeType> compute_type = {};  ///< absent: the fastest that this machine does well (int8)
   std::optional<compute::Isa> max_isa = {};               ///< absent: what the machine has
   int num_slots = 16;
+  int max_queued = 0;  ///< windows that wait for a slot; 0: as many as there are slots
 };
 
 /// What a recogniser is made of.
@@ -32,6 +33,7 @@ struct RecogniserParts {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::unique_ptr<vad::SileroVad> vad;
   std::shared_ptr<const whisper::SuppressedTokens> suppressed;
+  int max_queued = 0;  ///< 0: as many as there are slots, so that files are not prepared long before their turn
 
   /// Reads, checks and packs everything; blocks for a second or so. Errors: those of its parts.
   static Result<RecogniserParts> load(const RecogniserOptions& options);
@@ -52,6 +54,9 @@ class Recogniser {
   const std::string& device_name() const { return parts_.device_name; }
   compute::ComputeType compute_type() const { return parts_.compute_type; }
   std::shared_ptr<const whisper::SuppressedTokens> suppressed_tokens() const { return parts_.suppressed; }
+  bool has_word_times() const { return has_word_times_; }
+  /// What the engine was given; they hold the tokenizer.
+  engine::TextFunctions text_functions() const;
 
   /// The code of a language token ("en"); "en" for English-only models' -1.
   std::string language_code(int language_token) const;
@@ -61,6 +66,7 @@ class Recogniser {
 
   RecogniserParts parts_;  ///< without the runner, which is the engine's
   models::WhisperDims dims_;
+  bool has_word_times_ = false;
   std::unique_ptr<engine::Engine> engine_;
 };
 

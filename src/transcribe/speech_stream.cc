@@ -41,6 +41,15 @@ std::int64_t quietest(std::span<const std::int16_t> samples) {
 
 }  // namespace
 
+whisper::QualityThresholds thresholds_for(float speech_peak) {
+  whisper::QualityThresholds thresholds;
+  if (speech_peak < kClearSpeech) {
+    thresholds.no_speech_prob = 0.2f;
+    thresholds.avg_logprob = -0.5f;
+  }
+  return thresholds;
+}
+
 Result<SpeechStream> SpeechStream::create(const vad::SileroVad* vad, int num_mels) {
   STENOD_ASSIGN_OR_RETURN(auto segmenter, vad::SpeechSegmenter::create(segmenter_options()));
   return SpeechStream(vad, std::move(segmenter), num_mels);

@@ -10,6 +10,7 @@
 #include "transcribe/window_packer.h"
 #include "vad/silero_vad.h"
 #include "vad/speech_segmenter.h"
+#include "whisper/decoding_options.h"
 
 namespace stenod::transcribe {
 
@@ -21,6 +22,13 @@ struct SpeechWindow {
   /// it, comes near 1.
   float speech_peak = 1;
 };
+
+/// Speech, be it one word, brings the detector's probability near 1; animals, bells and voices in music stay below this.
+inline constexpr float kClearSpeech = 0.8f;
+
+/// When to doubt the text of a window with this highest probability of speech: without clear speech the model's own
+/// doubts count sooner.
+whisper::QualityThresholds thresholds_for(float speech_peak);
 
 /// One channel of a recording, from samples to windows of speech. Holds at most about a minute of samples. One thread.
 class SpeechStream {

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "audio/log_mel.h"
+#include "live/channel_host.h"
+#include "live/endpointer.h"
+#include "live/language_choice.h"
+#include "live/ledger.h"
+#include "live/utterance.h"
+#include "vad/silero_vad.h"
+
+namespace stenod::live {
+
+/// One channel of a live stream, from samples to partials and finals: finds utterances, asks the engine for their text,
+/// settles what is stable, publishes in order, and accounts for every sample.
+///
+/// Owned by a Session and used on its strand. Holds the log-mel frames of the open utterance, at most 26 s, and those
+/// that closed utterances wait with; see pending_samples().
+class Channel {
+ public:
+  /// `host` must outlive the channel.
+  Channel(ChannelHost& host, int index);
+  ~Channel();
+
+  /// The next samples at 16 kHz.
+  void push(std::span<const std::int16_t> samples);
+  /// Ends the open utterance here.
+  void finalize(FinalReason reason);
+  /// No more samples will come. Finals may still be outstanding: see is_idle().
+  void finish(FinalReason reason);
+  /// Gives up what waits for text; it is accounted for as dropped. After finish().
+  void abandon(const std::string& reason);
+  /// Asks the engine again where it was full.
+  void retry();
+
+  /// Nothing waits for text.
+  bool is_idle() const { return closed_.empty(); }
+  /// Audio of closed utterances that wait for their text.
+  std::int64_t pending_samples() const;
+  /// Somebody speaks, or has spoken and the utterance is still open.
+  bool is_speaking() const { return open_ && open_->is_confirmed; }
+
+  std::int64_t num_samples() const { return num_samples_; }
+  const Ledger& ledger() const { return ledger_; }
+  const std::string& transcript() const { return transcript_; }
+  LanguageChoice& language() { return language_; }
+
+ private:
+  using UtterancePtr = std::shared_ptr<Utterance>;
+
+  bool is_fixed() const { return host_.settings().chunking == Chunking::kFixed; }
+
+  // Cutting.
+  void judge(std::span<const float> samples);
+  void on_probability(float probability);
+  void follow_speech(float probability);
+  void follow_chunk(float probability);
+  void open_utterance(std::int64_t begin, std::int64_t speech_begin);
+  void close_utterance(FinalReason reason, std::int64_t end);
+  void close_chunk(FinalReason reason, std::int64_t end, std::int64_t next_begin);
+  void drop_short_speech();
+  void split_where_quietest();
+  void go_on_from(std::int64_t begin);
+
+  // Asking.
+  void ask_for_partial();
+  void ask_for_final(Utterance& utterance, std::int64_t end);
+  void submit_final(const UtterancePtr& utterance);
+  void take_back_final(Utterance& utterance);
+  engine::Request make_request(const Utterance& utterance, std::int64_t end) const;
+  std::shared_ptr<const audio::LogMel> features(std::int64_t begin, std::int64_t end) const;
+
+  // Answers.
+  void on_partial(const UtterancePtr& utterance, std::int64_t end, Result<engine::WindowResult> outcome);
+  void on_final(const UtterancePtr& utterance, const FinalRequest* request, Result<engine::WindowResult> outcome);
+  void take_hypothesis(const UtterancePtr& utterance, std::int64_t end, const engine::WindowResult& result,
+                       bool may_commit);
+  void promise(Utterance& utterance, const Hypothesis& hypothesis, std::size_t num_words, std::int64_t end,
+               int language_token);
+  bool commit(const UtterancePtr& utterance, std::size_t num_agreed, std::int64_t end,
+              const engine::WindowResult& result);
+  void publish_partial(Utterance& utterance, std::int64_t end);
+  void publish_closed();
+  void publish(Utterance& utterance);
+  void publish_final(const Utterance& utterance, const Hypothesis& hypothesis, const engine::WindowResult& result);
+  std::size_t skip_repeated_words(const Hypothesis& hypothesis, const Utterance& utterance) const;
+  void forget();
+
+  ChannelHost& host_;
+  const int index_;
+  std::function<void(std::function<void()>)> post_;
+  /// Gone with the channel, so that late answers find nobody.
+  std::shared_ptr<Channel*> alive_;
+
+  audio::LogMelExtractor extractor_;
+  audio::LogMel mel_;             ///< frames from first_frame_ on
+  std::int64_t first_frame_ = 0;
+  std::vector<float> unjudged_;   ///< samples that the detector has not seen
+  vad::VadState vad_state_;
+  std::vector<float> probabilities_;
+  std::deque<float> recent_;      ///< probabilities from chunk first_recent_ on
+  std::int64_t first_recent_ = 0;
+  std::int64_t num_samples_ = 0;
+  bool is_finished_ = false;
+
+  Endpointer endpointer_;
+  std::int64_t free_from_ = 0;    ///< what lies before is accounted for, or belongs to an utterance
+  UtterancePtr open_;
+  std::deque<UtterancePtr> closed_;  ///< in order, waiting for their text
+
+  LanguageChoice language_;
+  Ledger ledger_;
+  std::string transcript_;
+  /// Words published last, with their times on the stream's clock: what pieces of fixed length may repeat.
+  std::vector<HypothesisWord> published_words_;
+};
+
+}  // namespace stenod::live

@@ -1,0 +1,400 @@
+// The other half of Channel: what it asks the engine, and what it makes of the answers. channel.cc cuts the stream.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "live/channel.h"
+#include "text/language.h"
+#include "text/utf8.h"
+#include "transcribe/speech_stream.h"
+
+namespace stenod::live {
+namespace {
+
+constexpr std::int64_t kRate = audio::kSampleRate;
+constexpr std::int64_t kHop = audio::kHopSamples;
+// A frame at the end of what has arrived sees so many samples that have not.
+constexpr std::int64_t kFrameReach = 240;
+// An utterance that goes on is ended at a good place from this length on.
+constexpr std::int64_t kLongUtterance = 8 * kRate;
+// Word times are asked for a little before they may be needed: agreement takes two hypotheses.
+constexpr std::int64_t kTimesFrom = 6 * kRate;
+// Words that end later than this before the end of the audio may still change.
+constexpr double kUnsettled_s = 0.5;
+// A hypothesis that the model believes in less is no reason to end an utterance.
+constexpr float kCommitLogprob = -0.8f;
+// The interval of partials while an utterance is young, and how long it is young.
+constexpr std::int64_t kYoungInterval = 400 * kRate / 1000;
+constexpr std::int64_t kYoung = 2 * kRate;
+// What two hypotheses agree on is promised when their audio differs by enough to have changed their minds.
+constexpr std::int64_t kAgreementStep = 300 * kRate / 1000;
+constexpr std::int64_t kFirstPromise = kRate;
+// Of tokens: prefix and draft each, below the model's 224.
+constexpr std::size_t kMaxKnownTokens = 200;
+// A partial that is older than this is of no use.
+constexpr auto kPartialDeadline = std::chrono::seconds(4);
+
+double seconds(std::int64_t samples) { return static_cast<double>(samples) / kRate; }
+std::int64_t samples(double seconds) { return std::llround(seconds * kRate); }
+
+/// How long a pause between words must be to end an utterance of that length there, where no sentence ends.
+double min_pause_s(std::int64_t length) {
+  if (length < 12 * kRate) return 0.25;
+  if (length < 16 * kRate) return 0.1;
+  return -1;
+}
+
+/// Partials are not repeated in a longer window; instead nothing is shown that looks wrong.
+bool is_presentable(const engine::WindowResult& result) {
+  if (result.suppressed) return false;
+  return !result.doubt || *result.doubt == whisper::QualityIssue::kLanguage;
+}
+
+/// Letters and digits alone, lower case in ASCII, to compare words of pieces that overlap.
+std::string bare(std::string_view word) {
+  std::string bare;
+  for (const char c : word) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80 || std::isalnum(byte) != 0) bare += static_cast<char>(std::tolower(byte));
+  }
+  return bare;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------- asking
+
+std::shared_ptr<const audio::LogMel> Channel::features(std::int64_t begin, std::int64_t end) const {
+  const std::int64_t last = end == num_samples_ && is_finished_ ? (end + kHop - 1) / kHop : (end - kFrameReach) / kHop;
+  const std::int64_t from = std::clamp<std::int64_t>(begin / kHop - first_frame_, 0, mel_.num_frames);
+  const std::int64_t to = std::clamp<std::int64_t>(last - first_frame_, from, mel_.num_frames);
+  auto features = std::make_shared<audio::LogMel>();
+  features->num_mels = mel_.num_mels;
+  features->num_frames = static_cast<int>(std::min<std::int64_t>(to - from, audio::kMaxWindowFrames));
+  const auto first = mel_.values.begin() + static_cast<std::ptrdiff_t>(from * mel_.num_mels);
+  features->values.assign(first, first + static_cast<std::ptrdiff_t>(features->num_frames) * mel_.num_mels);
+  if (features->num_frames == 0) {  // less than a frame at the very end
+    features->num_frames = 1;
+    features->values.assign(static_cast<std::size_t>(mel_.num_mels), -10.0f);
+  }
+  return features;
+}
+
+engine::Request Channel::make_request(const Utterance& utterance, std::int64_t end) const {
+  const SessionSettings& settings = host_.settings();
+  const SpeechModel& model = host_.model();
+  engine::Request request;
+  auto& options = request.options;
+  options.language_token = language_.token() ? language_.token() : utterance.language;
+  options.task = settings.task;
+  options.segmentation = whisper::Segmentation::kWhole;
+  options.suppressed = model.suppressed;
+  options.thresholds = transcribe::thresholds_for(utterance.speech_peak);
+  options.word_times = model.has_word_times && (is_fixed() || end - utterance.begin >= kTimesFrom);
+  options.prefix = utterance.stable;
+  const std::vector<int> known = utterance.last.tokens(0, utterance.last.words.size());
+  const std::size_t num_stable = utterance.stable.size();
+  if (known.size() > num_stable && std::equal(utterance.stable.begin(), utterance.stable.end(), known.begin())) {
+    const std::size_t num_draft = std::min(known.size() - num_stable, kMaxKnownTokens);
+    const auto first = known.begin() + static_cast<std::ptrdiff_t>(num_stable);
+    options.draft.assign(first, first + static_cast<std::ptrdiff_t>(num_draft));
+  }
+  return request;
+}
+
+void Channel::ask_for_partial() {
+  const SessionSettings& settings = host_.settings();
+  if (!open_ || !open_->is_confirmed || is_finished_ || settings.partial_interval_ms == 0) return;
+  // Finals come first, in time and in order.
+  if (open_->partial || open_->final_request || !closed_.empty() || !host_.wants_partials()) return;
+  if (is_fixed() && open_->speech_peak < settings.vad_threshold) return;
+  const std::int64_t position = endpointer_.position();
+  std::int64_t interval = settings.partial_interval_ms * kRate / 1000;
+  if (position - open_->speech_begin < kYoung) interval = std::min(interval, kYoungInterval);
+  const double stretch = open_->revision > 0 ? host_.partial_stretch() : 1;  // the first words are worth it
+  if (position - open_->asked_at < static_cast<std::int64_t>(stretch * static_cast<double>(interval))) return;
+
+  open_->asked_at = position;
+  auto stop = std::make_shared<std::stop_source>();
+  engine::Request request = make_request(*open_, position);
+  request.audio = features(open_->begin, position);
+  request.request_class = scheduler::RequestClass::kLivePartial;
+  request.deadline = std::chrono::steady_clock::now() + kPartialDeadline;
+  request.cancellation = stop->get_token();
+  request.options.may_repeat = false;
+  auto callback = [post = post_, alive = alive_, utterance = open_, stop, position](Result<engine::WindowResult> outcome) {
+    post([alive, utterance, stop, position, outcome = std::move(outcome)]() mutable {
+      if (*alive == nullptr) return;
+      if (utterance->partial == stop) utterance->partial = nullptr;
+      (*alive)->on_partial(utterance, position, std::move(outcome));
+    });
+  };
+  // A full engine has no time for partials; the next one comes soon.
+  if (host_.model().recognise(std::move(request), std::move(callback))) open_->partial = std::move(stop);
+}
+
+void Channel::ask_for_final(Utterance& utterance, std::int64_t end) {
+  utterance.final_request = std::make_shared<FinalRequest>();
+  utterance.final_request->end = end;
+  utterance.final_request->features = features(utterance.begin, end);
+  if (utterance.partial) utterance.partial->request_stop();
+  if (open_.get() == &utterance) submit_final(open_);
+}
+
+void Channel::submit_final(const UtterancePtr& utterance) {
+  const auto final_request = utterance->final_request;
+  engine::Request request = make_request(*utterance, final_request->end);
+  request.audio = final_request->features;
+  request.request_class = host_.final_class();
+  request.cancellation = final_request->stop.get_token();
+  request.options.word_times |= host_.settings().words;
+  auto callback = [post = post_, alive = alive_, utterance, final_request](Result<engine::WindowResult> outcome) {
+    post([alive, utterance, final_request, outcome = std::move(outcome)]() mutable {
+      if (*alive != nullptr) (*alive)->on_final(utterance, final_request.get(), std::move(outcome));
+    });
+  };
+  const Status submitted = host_.model().recognise(std::move(request), std::move(callback));
+  final_request->is_submitted = submitted || submitted.error().code != ErrorCode::kOverloaded;
+  if (!submitted && final_request->is_submitted) final_request->outcome = submitted.error();
+}
+
+// The speaker goes on. What the engine has found, or finds yet, was a hypothesis like others.
+void Channel::take_back_final(Utterance& utterance) {
+  utterance.final_request->stop.request_stop();
+  utterance.final_request = nullptr;
+}
+
+void Channel::retry() {
+  for (const UtterancePtr& utterance : closed_) {
+    if (!utterance->final_request->is_submitted) submit_final(utterance);
+  }
+  if (open_ && open_->final_request && !open_->final_request->is_submitted) submit_final(open_);
+  publish_closed();
+}
+
+// ---------------------------------------------------------------------------------------------- answers
+
+void Channel::on_partial(const UtterancePtr& utterance, std::int64_t end, Result<engine::WindowResult> outcome) {
+  if (!outcome || utterance != open_ || utterance->final_request) return;
+  take_hypothesis(utterance, end, *outcome, true);
+}
+
+void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* request, Result<engine::WindowResult> outcome) {
+  if (utterance->final_request.get() != request) return;  // taken back
+  utterance->final_request->outcome = std::move(outcome);
+  if (utterance == open_) {
+    // Not yet sure that the utterance is over, but these are its words.
+    if (*utterance->final_request->outcome && !is_fixed()) {
+      take_hypothesis(utterance, request->end, **utterance->final_request->outcome, false);
+    }
+    return;
+  }
+  publish_closed();
+}
+
+void Channel::take_hypothesis(const UtterancePtr& utterance, std::int64_t end, const engine::WindowResult& result,
+                              bool may_commit) {
+  Hypothesis hypothesis = make_hypothesis(result, host_.model().text);
+  if (!is_presentable(result) || hypothesis.words.empty()) return;
+  language_.hear(result.language_token, result.language_probability,
+                 seconds(utterance->speech_end - utterance->speech_begin), false);
+  const std::size_t num_agreed = num_agreed_words(utterance->last, hypothesis);
+  // The last word of either may still be in the middle of being spoken.
+  const std::size_t num_last = std::min(utterance->last.words.size(), hypothesis.words.size());
+  const std::size_t num_settled = num_last == 0 ? 0 : std::min(num_agreed, num_last - 1);
+  const bool is_independent =
+      end - utterance->last_end >= kAgreementStep && end - utterance->begin >= kFirstPromise;
+  if (is_independent && !is_fixed()) promise(*utterance, hypothesis, num_settled, end, result.language_token);
+  utterance->last = std::move(hypothesis);
+  utterance->last_end = end;
+  if (may_commit && !is_fixed() && commit(utterance, num_agreed, end, result)) return;
+  publish_partial(*utterance, end);
+}
+
+void Channel::promise(Utterance& utterance, const Hypothesis& hypothesis, std::size_t num_words, std::int64_t end,
+                      int language_token) {
+  std::vector<int> tokens = hypothesis.tokens(0, num_words);
+  if (tokens.size() <= utterance.stable.size() || tokens.size() > kMaxKnownTokens) return;
+  utterance.stable = std::move(tokens);
+  utterance.stable_end =
+      hypothesis.has_times ? utterance.begin + samples(hypothesis.words[num_words - 1].end_s) : end;
+  if (!utterance.language && language_token >= 0) utterance.language = language_token;
+}
+
+// Ends an utterance that goes on, behind a word that two hypotheses agree on.
+bool Channel::commit(const UtterancePtr& utterance, std::size_t num_agreed, std::int64_t end,
+                     const engine::WindowResult& result) {
+  const std::int64_t length = end - utterance->begin;
+  const Hypothesis& hypothesis = utterance->last;
+  if (length < kLongUtterance || !hypothesis.has_times || result.avg_logprob < kCommitLogprob) return false;
+  std::size_t min_words = 0;
+  for (std::size_t tokens = 0; tokens < utterance->stable.size() && min_words < hypothesis.words.size(); ++min_words) {
+    tokens += hypothesis.words[min_words].tokens.size();
+  }
+  const auto cut =
+      choose_cut(hypothesis, min_words, num_agreed, seconds(length) - kUnsettled_s, min_pause_s(length));
+  if (!cut) return false;
+
+  const HypothesisWord& before = hypothesis.words[*cut - 1];
+  const HypothesisWord& behind = hypothesis.words[*cut];
+  const std::int64_t middle = utterance->begin + samples((before.end_s + behind.start_s) / 2);
+  const std::int64_t at = std::clamp(middle / kHop * kHop, utterance->begin + kHop, end);
+  const double cut_s = seconds(at - utterance->begin);
+  Hypothesis done, rest;
+  done.has_times = rest.has_times = true;
+  done.words.assign(hypothesis.words.begin(), hypothesis.words.begin() + static_cast<std::ptrdiff_t>(*cut));
+  rest.words.assign(hypothesis.words.begin() + static_cast<std::ptrdiff_t>(*cut), hypothesis.words.end());
+  for (HypothesisWord& word : rest.words) {
+    word.start_s = std::max(0.0, word.start_s - cut_s);
+    word.end_s = std::max(0.0, word.end_s - cut_s);
+  }
+
+  const UtterancePtr ended = std::exchange(open_, nullptr);
+  ended->reason = FinalReason::kLength;
+  ended->share_end = at;
+  ended->speech_end = std::min(at, ended->begin + samples(before.end_s));
+  ledger_.add_silence(free_from_, ended->begin);
+  free_from_ = at;
+  publish_final(*ended, done, result);
+  go_on_from(at);
+  open_->last = std::move(rest);
+  open_->last_end = end;
+  open_->asked_at = ended->asked_at;
+  publish_partial(*open_, end);
+  return true;
+}
+
+void Channel::publish_partial(Utterance& utterance, std::int64_t end) {
+  const auto& detokenise = host_.model().text.detokenise;
+  const Hypothesis& hypothesis = utterance.last;
+  std::size_t first = 0;
+  if (is_fixed() && hypothesis.has_times) first = skip_repeated_words(hypothesis, utterance);
+  const std::string text = detokenise(hypothesis.tokens(first, hypothesis.words.size()));
+  Partial partial;
+  partial.text = text::strip(text);
+  if (partial.text.empty()) return;
+  partial.channel = index_;
+  partial.stable = text::strip(detokenise(utterance.stable));
+  partial.utterance = utterance.id;
+  partial.revision = ++utterance.revision;
+  partial.start = seconds(utterance.speech_begin);
+  partial.end = seconds(end);
+  host_.emit(std::move(partial));
+}
+
+void Channel::publish_closed() {
+  while (!closed_.empty() && closed_.front()->final_request->outcome) {
+    const UtterancePtr utterance = closed_.front();
+    closed_.pop_front();
+    publish(*utterance);
+  }
+}
+
+void Channel::publish(Utterance& utterance) {
+  const Result<engine::WindowResult>& outcome = *utterance.final_request->outcome;
+  if (outcome && !outcome->suppressed) {
+    publish_final(utterance, make_hypothesis(*outcome, host_.model().text), *outcome);
+    return;
+  }
+  const std::string reason(outcome ? whisper::issue_name(*outcome->suppressed) : error_name(outcome.error().code));
+  if (!outcome) host_.emit(Warning{reason, outcome.error().message});
+  if (!utterance.stable.empty()) {
+    // What was promised stands.
+    Hypothesis promised;
+    for (const HypothesisWord& word : utterance.last.words) {
+      if (promised.tokens(0, promised.words.size()).size() >= utterance.stable.size()) break;
+      promised.words.push_back(word);
+    }
+    engine::WindowResult result;
+    result.language_token = utterance.language.value_or(-1);
+    publish_final(utterance, promised, result);
+    return;
+  }
+  ledger_.add_dropped(utterance.share_begin, utterance.share_end, reason);
+  host_.on_suppressed(index_, seconds(utterance.speech_begin), seconds(utterance.speech_end), reason,
+                      outcome ? outcome->suppressed_text : std::string());
+}
+
+void Channel::publish_final(const Utterance& utterance, const Hypothesis& hypothesis, const engine::WindowResult& result) {
+  const SpeechModel& model = host_.model();
+  ledger_.add_transcribed(utterance.share_begin, utterance.share_end);
+  language_.hear(result.language_token, result.language_probability, 0, true);
+
+  std::size_t first = 0, last = hypothesis.words.size();
+  if (is_fixed() && hypothesis.has_times) {
+    first = skip_repeated_words(hypothesis, utterance);
+    // What is said in the later half of the overlap belongs to the next piece.
+    const auto middle = [&](const HypothesisWord& word) {
+      return utterance.begin + samples((word.start_s + word.end_s) / 2);
+    };
+    while (last > first && middle(hypothesis.words[last - 1]) >= utterance.share_end) --last;
+    published_words_.clear();
+    for (std::size_t i = first; i < last; ++i) {
+      HypothesisWord word = hypothesis.words[i];
+      word.start_s += seconds(utterance.begin);
+      word.end_s += seconds(utterance.begin);
+      published_words_.push_back(std::move(word));
+    }
+  }
+  const std::string written = model.text.detokenise(hypothesis.tokens(first, last));
+  Final message;
+  message.text = text::strip(written);
+  if (message.text.empty()) return;
+  message.channel = index_;
+  message.utterance = utterance.id;
+  message.start = seconds(utterance.speech_begin);
+  message.end = seconds(std::max(utterance.speech_begin, utterance.speech_end));
+  message.language = model.language_code(result.language_token);
+  message.language_probability = result.language_probability;
+  message.avg_logprob = result.avg_logprob;
+  message.no_speech_prob = result.no_speech_prob;
+  message.reason = utterance.reason;
+  if (host_.settings().words && hypothesis.has_times) {
+    for (std::size_t i = first; i < last; ++i) {
+      const HypothesisWord& word = hypothesis.words[i];
+      const double begin_s = seconds(utterance.begin);
+      message.words.push_back({word.text, begin_s + word.start_s, begin_s + word.end_s, word.probability});
+    }
+  }
+  if (!transcript_.empty() && !text::is_written_without_spaces(message.language)) transcript_ += ' ';
+  transcript_ += message.text;
+  if (host_.settings().full_transcript) message.full_transcript = transcript_;
+  host_.emit(std::move(message));
+}
+
+// How many words at the start of a piece the piece before it has given out already: those that repeat its last ones,
+// or, where none are alike, those in the earlier half of the overlap.
+std::size_t Channel::skip_repeated_words(const Hypothesis& hypothesis, const Utterance& utterance) const {
+  const double begin_s = seconds(utterance.begin);
+  const double cut_s = seconds(utterance.share_begin == utterance.begin ? utterance.begin : utterance.share_begin);
+  std::size_t most = 0, by_text = 0;
+  for (std::size_t first = 0; first < hypothesis.words.size(); ++first) {
+    if (begin_s + hypothesis.words[first].start_s > cut_s + host_.settings().overlap_s) break;
+    // The last `length` published words, read from `first` on.
+    for (std::size_t length = std::min(published_words_.size(), hypothesis.words.size() - first); length > most;
+         --length) {
+      const auto published = published_words_.end() - static_cast<std::ptrdiff_t>(length);
+      if (published->end_s < begin_s) continue;  // said before this piece begins
+      const bool alike = std::equal(published, published_words_.end(),
+                                    hypothesis.words.begin() + static_cast<std::ptrdiff_t>(first),
+                                    [](const auto& a, const auto& b) { return bare(a.text) == bare(b.text); });
+      if (!alike) continue;
+      most = length;
+      by_text = first + length;
+    }
+  }
+  if (most > 0) return by_text;
+  std::size_t by_time = 0;
+  while (by_time < hypothesis.words.size() &&
+         begin_s + (hypothesis.words[by_time].start_s + hypothesis.words[by_time].end_s) / 2 < cut_s) {
+    ++by_time;
+  }
+  return by_time;
+}
+
+}  // namespace stenod::live

@@ -1,0 +1,78 @@
+#include "live/hypothesis.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace stenod::live {
+namespace {
+
+bool ends_sentence(std::string_view word) {
+  constexpr std::array<std::string_view, 6> kEnds = {".", "?", "!", "。", "？", "！"};
+  return std::any_of(kEnds.begin(), kEnds.end(), [&](std::string_view end) { return word.ends_with(end); });
+}
+
+}  // namespace
+
+std::string Hypothesis::text(std::size_t first, std::size_t last) const {
+  std::string text;
+  for (std::size_t i = first; i < last; ++i) text += words[i].text;
+  return text;
+}
+
+std::vector<int> Hypothesis::tokens(std::size_t first, std::size_t last) const {
+  std::vector<int> tokens;
+  for (std::size_t i = first; i < last; ++i) tokens.insert(tokens.end(), words[i].tokens.begin(), words[i].tokens.end());
+  return tokens;
+}
+
+Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::TextFunctions& text) {
+  Hypothesis hypothesis;
+  if (result.segments.empty()) return hypothesis;
+  const engine::Segment& segment = result.segments.front();
+  if (!segment.words.empty()) {
+    hypothesis.has_times = true;
+    for (const whisper::WordSpan& word : segment.words) {
+      const auto first = segment.tokens.begin() + word.first_token;
+      hypothesis.words.push_back(
+          {word.text, {first, first + word.num_tokens}, word.start_s, word.end_s, word.probability});
+    }
+    return hypothesis;
+  }
+  auto words = text.split_words(segment.tokens, result.language_token);
+  text::merge_punctuations(words);
+  for (text::WordTokens& word : words) {
+    if (!word.tokens.empty()) hypothesis.words.push_back({std::move(word.word), std::move(word.tokens), 0, 0, 0});
+  }
+  return hypothesis;
+}
+
+std::size_t num_agreed_words(const Hypothesis& a, const Hypothesis& b) {
+  const std::size_t most = std::min(a.words.size(), b.words.size());
+  std::size_t n = 0;
+  while (n < most && a.words[n].text == b.words[n].text && a.words[n].tokens == b.words[n].tokens) ++n;
+  return n;
+}
+
+std::optional<std::size_t> choose_cut(const Hypothesis& hypothesis, std::size_t min_words, std::size_t max_words,
+                                      double latest_end_s, double min_pause_s) {
+  std::optional<std::size_t> best;
+  std::pair<bool, double> best_score{false, -1};
+  // A cut lies between two words, so the last one is never before it.
+  max_words = std::min(max_words, hypothesis.words.empty() ? 0 : hypothesis.words.size() - 1);
+  for (std::size_t n = std::max<std::size_t>(min_words, 1); n <= max_words; ++n) {
+    const HypothesisWord& last = hypothesis.words[n - 1];
+    if (last.end_s > latest_end_s) break;
+    const double pause_s = hypothesis.words[n].start_s - last.end_s;
+    const std::pair score{ends_sentence(last.text), pause_s};
+    if (!score.first && pause_s < min_pause_s) continue;
+    if (score >= best_score) {
+      best = n;
+      best_score = score;
+    }
+  }
+  return best;
+}
+
+}  // namespace stenod::live
