@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "access/principal.h"
 #include "base/result.h"
 
 namespace stenod::api {
@@ -30,6 +31,7 @@ struct HttpRequest {
   std::vector<std::string> path_parameters;  ///< what stood for each {name} of the route's pattern
   std::string client_address;                ///< numeric, behind trusted proxies the client's own
   std::optional<std::uint64_t> content_length;
+  access::Principal principal;  ///< who asks; of public routes and where keys are not in use, nobody in particular
 };
 
 struct HttpResponse {
@@ -85,8 +87,8 @@ struct Route {
 Route simple_route(std::string method, std::string pattern, Route::Access access,
                    std::function<HttpResponse(const HttpRequest&)> answer);
 
-/// The status that goes with an error's code, and {"error":{"code","message","param"?}}. kOverloaded comes with
-/// Retry-After.
+/// The status that goes with an error's code, and {"error":{"code","message","param"?}}. kOverloaded and what has a
+/// `retry_after` come with Retry-After, kUnauthorized with WWW-Authenticate.
 HttpResponse error_response(const Error& error);
 
 }  // namespace stenod::api

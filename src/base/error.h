@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,8 @@ struct Error {
   std::string message;
   /// The offending parameter, field or file, where there is one.
   std::string param = {};
+  /// When it is worth trying again, where waiting helps; 0: not known. Over HTTP it is Retry-After.
+  std::chrono::seconds retry_after = {};
 };
 
 }  // namespace stenod
