@@ -20,6 +20,9 @@ namespace stenod::api {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
+/// Compares without regard to the case of ASCII letters, as names of header fields are compared.
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+
 /// The value of the first field of that name, in any case of ASCII letters; empty where there is none.
 std::string_view find_field(const Fields& fields, std::string_view name);
 
@@ -58,7 +61,9 @@ class HttpReply {
   virtual std::stop_token stop() const = 0;
 };
 
-/// Takes one request's body as it arrives, then answers. Called by one thread at a time.
+/// Takes one request's body as it arrives, then answers. The calls, and its destructor, come one at a time on a thread
+/// of the audio pool, never on one that serves sockets. It is destroyed without complete() when the client leaves
+/// early.
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
@@ -79,7 +84,7 @@ struct Route {
   std::string pattern;  ///< "/v1/models/{id}": {…} stands for one segment of the path
   Access access = Access::kKey;
   std::uint64_t max_body_bytes = 0;
-  /// Called when the head has arrived; an error is the answer.
+  /// Called on the audio pool when the head has arrived and access is granted; an error is the answer.
   std::function<Result<std::unique_ptr<RequestHandler>>(const HttpRequest&)> open;
 };
 
@@ -87,8 +92,12 @@ struct Route {
 Route simple_route(std::string method, std::string pattern, Route::Access access,
                    std::function<HttpResponse(const HttpRequest&)> answer);
 
-/// The status that goes with an error's code, and {"error":{"code","message","param"?}}. kOverloaded and what has a
-/// `retry_after` come with Retry-After, kUnauthorized with WWW-Authenticate.
+/// The status that goes with an error's code.
+int http_status(ErrorCode code);
+
+/// The answer for an error: its status and {"error":{"code","message","param"?}}. 503 and what has a `retry_after` come
+/// with Retry-After, kUnauthorized with WWW-Authenticate. Where the fault is the server's own (500), the message goes to
+/// the log and the client gets the code's general meaning.
 HttpResponse error_response(const Error& error);
 
 }  // namespace stenod::api
