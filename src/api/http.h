@@ -96,8 +96,8 @@ Route simple_route(std::string method, std::string pattern, Route::Access access
 int http_status(ErrorCode code);
 
 /// The answer for an error: its status and {"error":{"code","message","param"?}}. 503 and what has a `retry_after` come
-/// with Retry-After, kUnauthorized with WWW-Authenticate. Where the fault is the server's own (500), the message goes to
-/// the log and the client gets the code's general meaning.
+/// with Retry-After, kUnauthorized with WWW-Authenticate. Where the fault is the server's own (500), the message goes
+/// to the log and the client gets the code's general meaning.
 HttpResponse error_response(const Error& error);
 
 }  // namespace stenod::api

@@ -9,6 +9,7 @@
 
 #include "api/http.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
 
 namespace stenod::api {
 
@@ -49,8 +50,9 @@ class WebSocketHandler {
 struct WebSocketRoute {
   std::string path;
   Route::Access access = Route::Access::kKey;
-  /// Called before the upgrade, on the audio pool; an error is the HTTP answer, and there is no upgrade.
-  std::function<Result<std::unique_ptr<WebSocketHandler>>(const HttpRequest&)> open;
+  /// Called before the upgrade; an error is the HTTP answer, and there is no upgrade. This call and all those of the
+  /// handler come on `strand`, of the audio pool.
+  std::function<Result<std::unique_ptr<WebSocketHandler>>(const HttpRequest&, const Strand& strand)> open;
 };
 
 }  // namespace stenod::api

@@ -276,7 +276,8 @@ std::int64_t Channel::pending_samples() const {
 
 // Frames and probabilities that no utterance can need any more.
 void Channel::forget() {
-  std::int64_t needed = std::max<std::int64_t>(free_from_, endpointer_.position() - kPreRoll - Endpointer::kChunkSamples);
+  std::int64_t needed =
+      std::max<std::int64_t>(free_from_, endpointer_.position() - kPreRoll - Endpointer::kChunkSamples);
   if (open_) needed = open_->begin;
   needed = std::clamp<std::int64_t>(needed, 0, num_samples_);
   // In large steps, so that moving the rest costs little.

@@ -101,18 +101,18 @@ class Channel {
   std::shared_ptr<Channel*> alive_;
 
   audio::LogMelExtractor extractor_;
-  audio::LogMel mel_;             ///< frames from first_frame_ on
+  audio::LogMel mel_;  ///< frames from first_frame_ on
   std::int64_t first_frame_ = 0;
-  std::vector<float> unjudged_;   ///< samples that the detector has not seen
+  std::vector<float> unjudged_;  ///< samples that the detector has not seen
   vad::VadState vad_state_;
   std::vector<float> probabilities_;
-  std::deque<float> recent_;      ///< probabilities from chunk first_recent_ on
+  std::deque<float> recent_;  ///< probabilities from chunk first_recent_ on
   std::int64_t first_recent_ = 0;
   std::int64_t num_samples_ = 0;
   bool is_finished_ = false;
 
   Endpointer endpointer_;
-  std::int64_t free_from_ = 0;    ///< what lies before is accounted for, or belongs to an utterance
+  std::int64_t free_from_ = 0;  ///< what lies before is accounted for, or belongs to an utterance
   UtterancePtr open_;
   std::deque<UtterancePtr> closed_;  ///< in order, waiting for their text
 

@@ -127,7 +127,8 @@ void Channel::ask_for_partial() {
   request.deadline = std::chrono::steady_clock::now() + kPartialDeadline;
   request.cancellation = stop->get_token();
   request.options.may_repeat = false;
-  auto callback = [post = post_, alive = alive_, utterance = open_, stop, position](Result<engine::WindowResult> outcome) {
+  auto callback = [post = post_, alive = alive_, utterance = open_, stop,
+                   position](Result<engine::WindowResult> outcome) {
     post([alive, utterance, stop, position, outcome = std::move(outcome)]() mutable {
       if (*alive == nullptr) return;
       if (utterance->partial == stop) utterance->partial = nullptr;
@@ -184,7 +185,8 @@ void Channel::on_partial(const UtterancePtr& utterance, std::int64_t end, Result
   take_hypothesis(utterance, end, *outcome, true);
 }
 
-void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* request, Result<engine::WindowResult> outcome) {
+void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* request,
+                       Result<engine::WindowResult> outcome) {
   if (utterance->final_request.get() != request) return;  // taken back
   utterance->final_request->outcome = std::move(outcome);
   if (utterance == open_) {
@@ -207,8 +209,7 @@ void Channel::take_hypothesis(const UtterancePtr& utterance, std::int64_t end, c
   // The last word of either may still be in the middle of being spoken.
   const std::size_t num_last = std::min(utterance->last.words.size(), hypothesis.words.size());
   const std::size_t num_settled = num_last == 0 ? 0 : std::min(num_agreed, num_last - 1);
-  const bool is_independent =
-      end - utterance->last_end >= kAgreementStep && end - utterance->begin >= kFirstPromise;
+  const bool is_independent = end - utterance->last_end >= kAgreementStep && end - utterance->begin >= kFirstPromise;
   if (is_independent && !is_fixed()) promise(*utterance, hypothesis, num_settled, end, result.language_token);
   utterance->last = std::move(hypothesis);
   utterance->last_end = end;
@@ -221,8 +222,7 @@ void Channel::promise(Utterance& utterance, const Hypothesis& hypothesis, std::s
   std::vector<int> tokens = hypothesis.tokens(0, num_words);
   if (tokens.size() <= utterance.stable.size() || tokens.size() > kMaxKnownTokens) return;
   utterance.stable = std::move(tokens);
-  utterance.stable_end =
-      hypothesis.has_times ? utterance.begin + samples(hypothesis.words[num_words - 1].end_s) : end;
+  utterance.stable_end = hypothesis.has_times ? utterance.begin + samples(hypothesis.words[num_words - 1].end_s) : end;
   if (!utterance.language && language_token >= 0) utterance.language = language_token;
 }
 
@@ -236,8 +236,7 @@ bool Channel::commit(const UtterancePtr& utterance, std::size_t num_agreed, std:
   for (std::size_t tokens = 0; tokens < utterance->stable.size() && min_words < hypothesis.words.size(); ++min_words) {
     tokens += hypothesis.words[min_words].tokens.size();
   }
-  const auto cut =
-      choose_cut(hypothesis, min_words, num_agreed, seconds(length) - kUnsettled_s, min_pause_s(length));
+  const auto cut = choose_cut(hypothesis, min_words, num_agreed, seconds(length) - kUnsettled_s, min_pause_s(length));
   if (!cut) return false;
 
   const HypothesisWord& before = hypothesis.words[*cut - 1];
@@ -320,7 +319,8 @@ void Channel::publish(Utterance& utterance) {
                       outcome ? outcome->suppressed_text : std::string());
 }
 
-void Channel::publish_final(const Utterance& utterance, const Hypothesis& hypothesis, const engine::WindowResult& result) {
+void Channel::publish_final(const Utterance& utterance, const Hypothesis& hypothesis,
+                            const engine::WindowResult& result) {
   const SpeechModel& model = host_.model();
   ledger_.add_transcribed(utterance.share_begin, utterance.share_end);
   language_.hear(result.language_token, result.language_probability, 0, true);
@@ -380,9 +380,9 @@ std::size_t Channel::skip_repeated_words(const Hypothesis& hypothesis, const Utt
          --length) {
       const auto published = published_words_.end() - static_cast<std::ptrdiff_t>(length);
       if (published->end_s < begin_s) continue;  // said before this piece begins
-      const bool alike = std::equal(published, published_words_.end(),
-                                    hypothesis.words.begin() + static_cast<std::ptrdiff_t>(first),
-                                    [](const auto& a, const auto& b) { return bare(a.text) == bare(b.text); });
+      const bool alike =
+          std::equal(published, published_words_.end(), hypothesis.words.begin() + static_cast<std::ptrdiff_t>(first),
+                     [](const auto& a, const auto& b) { return bare(a.text) == bare(b.text); });
       if (!alike) continue;
       most = length;
       by_text = first + length;

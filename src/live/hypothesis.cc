@@ -23,7 +23,8 @@ std::string Hypothesis::text(std::size_t first, std::size_t last) const {
 
 std::vector<int> Hypothesis::tokens(std::size_t first, std::size_t last) const {
   std::vector<int> tokens;
-  for (std::size_t i = first; i < last; ++i) tokens.insert(tokens.end(), words[i].tokens.begin(), words[i].tokens.end());
+  for (std::size_t i = first; i < last; ++i)
+    tokens.insert(tokens.end(), words[i].tokens.begin(), words[i].tokens.end());
   return tokens;
 }
 

@@ -36,8 +36,8 @@ Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::Tex
 std::size_t num_agreed_words(const Hypothesis& a, const Hypothesis& b);
 
 /// Where to end an utterance that goes on: the number of words, from `min_words` to `max_words`, behind which the cut
-/// does the least harm, and that end at most at `latest_end_s`. At the end of a sentence, else where a pause of at least
-/// `min_pause_s` is; the longest pause wins. Precondition: the words have times.
+/// does the least harm, and that end at most at `latest_end_s`. At the end of a sentence, else where a pause of at
+/// least `min_pause_s` is; the longest pause wins. Precondition: the words have times.
 std::optional<std::size_t> choose_cut(const Hypothesis& hypothesis, std::size_t min_words, std::size_t max_words,
                                       double latest_end_s, double min_pause_s);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace stenod::live {
@@ -39,8 +40,9 @@ Status Ledger::check(std::int64_t num_samples) const {
 }
 
 LedgerTotals Ledger::totals(std::int64_t num_samples, std::int64_t num_frames) const {
-  const auto frame_of = [&](std::int64_t sample) {
-    return num_samples == 0 ? 0 : static_cast<std::int64_t>(static_cast<__int128>(sample) * num_frames / num_samples);
+  const double ratio = num_samples > 0 ? static_cast<double>(num_frames) / static_cast<double>(num_samples) : 0;
+  const auto frame_of = [&](std::int64_t sample) {  // never falling, and exact at both ends
+    return sample >= num_samples ? num_frames : std::llround(ratio * static_cast<double>(sample));
   };
   LedgerTotals totals;
   totals.received = num_frames;

@@ -28,7 +28,8 @@ Result<std::shared_ptr<Session>> Session::create(Parts parts, SessionSettings se
   const SpeechModel& model = parts.model;
   if (settings.language && model.multilingual && !model.language_token(*settings.language)) {
     return Error{ErrorCode::kInvalidArgument,
-                 "unknown language '" + *settings.language + "', expected auto or a code such as en, de, zh", "language"};
+                 "unknown language '" + *settings.language + "', expected auto or a code such as en, de, zh",
+                 "language"};
   }
   if (settings.language && !model.multilingual && *settings.language != "en") {
     return Error{ErrorCode::kInvalidArgument, "this model knows only English, not '" + *settings.language + "'",

@@ -21,9 +21,9 @@ namespace stenod::live {
 
 /// What an operator sees of a session.
 struct SessionStatus {
-  double audio_s = 0;        ///< received
-  double ahead_s = 0;        ///< of the clock; negative: the client sends too slowly, or pauses
-  double waiting_s = 0;      ///< audio whose final text is outstanding
+  double audio_s = 0;    ///< received
+  double ahead_s = 0;    ///< of the clock; negative: the client sends too slowly, or pauses
+  double waiting_s = 0;  ///< audio whose final text is outstanding
   bool is_speaking = false;
   std::int64_t num_finals = 0;
   std::string language;
@@ -78,7 +78,8 @@ class Session final : public ChannelHost, public std::enable_shared_from_this<Se
   scheduler::RequestClass final_class() const override;
   bool wants_partials() const override { return !is_ahead_; }
   double partial_stretch() const override;
-  void on_suppressed(int channel, double start, double end, const std::string& reason, const std::string& text) override;
+  void on_suppressed(int channel, double start, double end, const std::string& reason,
+                     const std::string& text) override;
 
  private:
   Session(Parts parts, SessionSettings settings, std::unique_ptr<audio::StreamDecoder> decoder);
@@ -95,7 +96,7 @@ class Session final : public ChannelHost, public std::enable_shared_from_this<Se
   std::int64_t num_utterances_ = 0;
   std::int64_t num_finals_ = 0;
   std::vector<std::pair<int, std::string>> texts_;  ///< of the finals, with their channel, where there are several
-  std::string end_reason_;  ///< set: no more audio
+  std::string end_reason_;                          ///< set: no more audio
   bool is_over_ = false;
   bool has_warned_ = false;
   bool is_ahead_ = false;

@@ -19,15 +19,15 @@ struct SessionSettings {
   audio::StreamFormat format;
   std::optional<std::string> language;  ///< Whisper's code; absent: found out
   whisper::Task task = whisper::Task::kTranscribe;
-  bool words = false;               ///< finals carry words with their times
-  int partial_interval_ms = 1000;   ///< 400 at most in an utterance's first two seconds; 0: no partials
+  bool words = false;              ///< finals carry words with their times
+  int partial_interval_ms = 1000;  ///< 400 at most in an utterance's first two seconds; 0: no partials
   double vad_threshold = 0.5;
-  int silence_ms = 500;             ///< ends an utterance
-  int min_speech_ms = 300;          ///< less is taken for a noise
+  int silence_ms = 500;     ///< ends an utterance
+  int min_speech_ms = 300;  ///< less is taken for a noise
   Chunking chunking = Chunking::kVad;
   double chunk_s = 3;
   double overlap_s = 0.5;
-  bool full_transcript = true;      ///< finals carry all text so far
+  bool full_transcript = true;  ///< finals carry all text so far
 };
 
 /// What a server lets its clients choose from.

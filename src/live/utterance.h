@@ -15,7 +15,8 @@
 
 namespace stenod::live {
 
-/// The one request of an utterance's final. Made while the speaker pauses, before it is sure that the utterance is over.
+/// The one request of an utterance's final. Made while the speaker pauses, before it is sure that the utterance is
+/// over.
 struct FinalRequest {
   std::int64_t end = 0;  ///< of the audio it covers
   std::shared_ptr<const audio::LogMel> features;
@@ -30,20 +31,20 @@ struct Utterance {
   std::int64_t begin = 0;         ///< of its audio, pre-roll included; on the grid of log-mel frames
   std::int64_t speech_begin = 0;  ///< of what is heard, for the client
   std::int64_t speech_end = 0;
-  float speech_peak = 0;     ///< the detector's highest probability
+  float speech_peak = 0;      ///< the detector's highest probability
   bool is_confirmed = false;  ///< long enough to be no noise
 
   // What it accounts for in the ledger; differs from its audio where pieces overlap.
   std::int64_t share_begin = 0, share_end = 0;
 
-  Hypothesis last;               ///< the latest
-  std::int64_t last_end = 0;     ///< of the audio that it covers
-  std::vector<int> stable;       ///< tokens that have been promised to the client
-  std::int64_t stable_end = 0;   ///< where their audio ends, as far as it is known
-  std::optional<int> language;   ///< settled with the first promise
+  Hypothesis last;              ///< the latest
+  std::int64_t last_end = 0;    ///< of the audio that it covers
+  std::vector<int> stable;      ///< tokens that have been promised to the client
+  std::int64_t stable_end = 0;  ///< where their audio ends, as far as it is known
+  std::optional<int> language;  ///< settled with the first promise
   int revision = 0;
 
-  std::int64_t asked_at = 0;  ///< position of the last request for a partial
+  std::int64_t asked_at = 0;                  ///< position of the last request for a partial
   std::shared_ptr<std::stop_source> partial;  ///< the one that is at work
 
   std::shared_ptr<FinalRequest> final_request;

@@ -35,7 +35,7 @@ std::string code_of(const text::Tokenizer& tokenizer, int language_token) {
   return language_token >= 0 && index < codes.size() ? codes[index] : "en";
 }
 
-engine::TextFunctions text_functions(std::shared_ptr<const text::Tokenizer> tokenizer) {
+engine::TextFunctions make_text_functions(std::shared_ptr<const text::Tokenizer> tokenizer) {
   engine::TextFunctions functions;
   functions.detokenise = [tokenizer](std::span<const int> tokens) { return tokenizer->decode(tokens); };
   functions.split_words = [tokenizer](std::span<const int> tokens, int language_token) {
@@ -88,7 +88,7 @@ Result<std::unique_ptr<Recogniser>> Recogniser::create(RecogniserParts parts) {
   STENOD_ASSIGN_OR_RETURN(
       recogniser->engine_,
       engine::Engine::create(std::move(runner), special_tokens(*tokenizer, recogniser->dims_.multilingual()),
-                             text_functions(tokenizer), options));
+                             make_text_functions(tokenizer), options));
   return recogniser;
 }
 
@@ -97,7 +97,7 @@ Result<std::unique_ptr<Recogniser>> Recogniser::load(const RecogniserOptions& op
   return create(std::move(parts));
 }
 
-engine::TextFunctions Recogniser::text_functions() const { return transcribe::text_functions(parts_.tokenizer); }
+engine::TextFunctions Recogniser::text_functions() const { return make_text_functions(parts_.tokenizer); }
 
 std::string Recogniser::language_code(int language_token) const { return code_of(tokenizer(), language_token); }
 

@@ -1,0 +1,269 @@
+#include "api/live_connection.h"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <utility>
+
+#include "base/log.h"
+
+namespace stenod::api {
+namespace {
+
+// Messages that are not understood are answered, but not for ever.
+constexpr int kMaxErrors = 20;
+constexpr auto kWarnBefore = std::chrono::seconds(60);
+// What is still outstanding so shortly before a deadline is given up, so that the client hears of it.
+constexpr auto kGiveUpBefore = std::chrono::milliseconds(1500);
+
+constexpr int kNormalClosure = 1000, kGoingAway = 1001, kPolicyViolation = 1008;
+
+std::string random_id() {
+  std::random_device source;
+  const auto word = [&] { return static_cast<std::uint64_t>(source()) << 32 | source(); };
+  return fmt::format("{:016x}", word());
+}
+
+double seconds(LiveConnection::Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+LiveConnection::LiveConnection(LiveService& service, const HttpRequest& request, access::StreamLease lease,
+                               Strand strand)
+    : service_(service),
+      id_(random_id()),
+      request_(request),
+      lease_(std::move(lease)),
+      strand_(std::move(strand)),
+      settings_{service.options_.offer.defaults} {
+  const std::lock_guard lock(service_.mutex_);
+  ++service_.counters_.opened;
+  service_.sessions_[id_] = {id_, request_.client_address, request_.principal.name, 0, {}};
+}
+
+LiveConnection::~LiveConnection() {
+  const std::lock_guard lock(service_.mutex_);
+  service_.sessions_.erase(id_);
+}
+
+void LiveConnection::on_open(std::shared_ptr<WebSocketPeer> peer) {
+  peer_ = std::move(peer);
+  log_event(log::level::info, "session_started",
+            {{"session_id", id_}, {"client", request_.client_address}, {"key", request_.principal.key_id}});
+  auto settings = settings_from_query(request_.query, service_.options_.offer);
+  const Status started = settings ? start(*settings) : Status(settings.error());
+  if (!started) {
+    fail(started.error());
+    return;
+  }
+  is_waiting_to_read_ = true;
+  read_when_wanted();
+}
+
+Status LiveConnection::start(const LiveSettings& settings) {
+  live::Session::Parts parts{service_.model_, service_.pacer_, strand_,
+                             [this](const live::Event& event) { on_event(event); },
+                             [this](int channel, double begin, double end, const std::string& reason,
+                                    const std::string& text) { on_suppressed(channel, begin, end, reason, text); }};
+  STENOD_ASSIGN_OR_RETURN(session_, live::Session::create(std::move(parts), settings.session));
+  settings_ = settings;
+  send(ready_message(id_, settings_, service_.options_.offer));
+  return {};
+}
+
+void LiveConnection::send(std::string json) {
+  if (peer_ && !settings_.plain_text) peer_->send_text(std::move(json));
+}
+
+void LiveConnection::on_text(std::string message) {
+  last_message_ = Clock::now();
+  is_waiting_to_read_ = true;
+  const auto parsed = parse_client_message(message, settings_, service_.options_.offer);
+  if (parsed) {
+    handle(*parsed);
+  } else if (parsed.error().code == ErrorCode::kJsonMalformed || parsed.error().code == ErrorCode::kBadRequest) {
+    send(error_message(parsed.error()));
+    if (++num_errors_ >= kMaxErrors) fail({ErrorCode::kBadRequest, "too many messages that are not understood"});
+  } else {
+    fail(parsed.error());
+  }
+  read_when_wanted();
+}
+
+void LiveConnection::handle(const ClientMessage& message) {
+  if (!session_ || session_->is_over()) return;
+  if (const auto* start_message = std::get_if<StartMessage>(&message)) {
+    if (has_audio_) {
+      fail({ErrorCode::kBadRequest, "start comes before the first audio", "type"});
+    } else if (const Status started = start(start_message->settings); !started) {
+      fail(started.error());
+    }
+  } else if (const auto* update = std::get_if<UpdateMessage>(&message)) {
+    if (const Status changed = session_->set_language(update->language); !changed) {
+      fail(changed.error());
+      return;
+    }
+    settings_.session.language = update->language;
+    send(ready_message(id_, settings_, service_.options_.offer));
+  } else if (std::holds_alternative<FinalizeMessage>(message)) {
+    session_->finalize();
+  } else if (std::holds_alternative<EndMessage>(message)) {
+    end("end", kNormalClosure);
+  } else {
+    send(pong_message());
+  }
+}
+
+void LiveConnection::on_binary(std::vector<std::byte> message) {
+  const auto now = Clock::now();
+  last_message_ = now;
+  is_waiting_to_read_ = true;
+  if (session_ && !message.empty()) {
+    has_audio_ = true;
+    const Status decoded = session_->push(message, now);
+    count_audio();
+    if (!decoded) fail(decoded.error());
+  }
+  read_when_wanted();
+}
+
+void LiveConnection::count_audio() {
+  const double audio_s = session_->audio_s();
+  const double new_s = audio_s - counted_audio_s_;
+  counted_audio_s_ = audio_s;
+  {
+    const std::lock_guard lock(service_.mutex_);
+    service_.counters_.audio_s += new_s;
+  }
+  if (const Status counted = lease_.add_audio(new_s); !counted) fail(counted.error());
+}
+
+// The client waits, held up by TCP, while too much of its audio waits for text.
+void LiveConnection::read_when_wanted() {
+  if (!is_waiting_to_read_ || !peer_ || (session_ && !session_->wants_audio())) return;
+  is_waiting_to_read_ = false;
+  peer_->read_next();
+}
+
+void LiveConnection::on_event(const live::Event& event) {
+  const auto* message = std::get_if<live::Final>(&event);
+  if (!peer_) {  // the client has left; only the accounts are of interest
+    if (const auto* end_event = std::get_if<live::End>(&event)) account(*end_event);
+    return;
+  }
+  if (settings_.plain_text) {
+    if (message != nullptr) peer_->send_text(message->text);
+  } else {
+    peer_->send_text(event_message(event, settings_.session.format.num_channels > 1));
+  }
+  if (const auto* end_event = std::get_if<live::End>(&event)) {
+    account(*end_event);
+    peer_->close(close_code_, end_event->reason);
+  } else {
+    const std::lock_guard lock(service_.mutex_);
+    service_.counters_.finals += message != nullptr ? 1 : 0;
+    service_.counters_.partials += std::holds_alternative<live::Partial>(event) ? 1 : 0;
+  }
+}
+
+void LiveConnection::on_suppressed(int channel, double start, double end, const std::string& reason,
+                                   const std::string& text) {
+  {
+    const std::lock_guard lock(service_.mutex_);
+    ++service_.counters_.suppressed_utterances[reason];
+  }
+  const std::string_view logged = service_.options_.log_text ? std::string_view(text) : std::string_view();
+  log_event(log::level::info, "utterance_without_text",
+            {{"session_id", id_},
+             {"channel", channel},
+             {"start_s", start},
+             {"end_s", end},
+             {"reason", reason},
+             {"text", logged}});
+}
+
+void LiveConnection::fail(const Error& error) {
+  log_event(
+      log::level::info, "session_error",
+      {{"session_id", id_}, {"code", error_name(error.code)}, {"param", error.param}, {"message", error.message}});
+  send(error_message(error));
+  end(std::string(error_name(error.code)), kPolicyViolation);
+}
+
+void LiveConnection::end(std::string reason, int close_code) {
+  if (session_ && !session_->is_over()) {
+    if (close_code != kNormalClosure) close_code_ = close_code;
+    session_->end(std::move(reason));
+  } else if (!session_ && peer_) {
+    peer_->close(close_code, std::move(reason));
+  }
+}
+
+void LiveConnection::on_tick(Clock::time_point now) {
+  if (!session_) return;
+  const LiveServiceOptions& options = service_.options_;
+  session_->tick(now);
+  if (deadline_ && now >= *deadline_ - kGiveUpBefore) session_->abandon("shutting_down");
+  const auto age = now - opened_;
+  if (age >= options.max_session) {
+    end("session_limit", kPolicyViolation);
+  } else if (age >= options.max_session - kWarnBefore && !is_warned_ && options.max_session > 2 * kWarnBefore) {
+    is_warned_ = true;
+    send(warning_message("session_limit", "the session ends in one minute"));
+  }
+  // A client that is held up is not idle.
+  if (!is_waiting_to_read_ && now - last_message_ >= options.idle_timeout) end("idle_timeout", kPolicyViolation);
+  read_when_wanted();
+  update_status();
+}
+
+void LiveConnection::on_shutdown(Clock::time_point deadline) {
+  deadline_ = deadline;
+  send(warning_message("shutting_down", "the server is shutting down"));
+  end("shutting_down", kGoingAway);
+}
+
+void LiveConnection::on_closed(std::string why) {
+  peer_ = nullptr;
+  if (session_) session_->abandon("disconnected");
+  log_event(log::level::debug, "connection_closed", {{"session_id", id_}, {"why", why}});
+}
+
+void LiveConnection::update_status() {
+  const std::lock_guard lock(service_.mutex_);
+  SessionInfo& info = service_.sessions_[id_];
+  info.open_s = seconds(Clock::now() - opened_);
+  info.status = session_->status();
+}
+
+void LiveConnection::account(const live::End& end) {
+  double transcribed_s = 0, silence_s = 0, dropped_s = 0;
+  double received = 0;
+  for (const live::LedgerTotals& totals : end.channels) received += static_cast<double>(totals.received);
+  const double scale = received > 0 ? session_->audio_s() * static_cast<double>(end.channels.size()) / received : 0;
+  for (const live::LedgerTotals& totals : end.channels) {
+    transcribed_s += scale * static_cast<double>(totals.transcribed);
+    silence_s += scale * static_cast<double>(totals.silence);
+    for (const auto& [reason, frames] : totals.dropped) dropped_s += scale * static_cast<double>(frames);
+  }
+  const live::SessionStatus status = session_->status();
+  {
+    const std::lock_guard lock(service_.mutex_);
+    ++service_.counters_.ended[end.reason];
+    service_.counters_.transcribed_s += transcribed_s;
+  }
+  log_event(log::level::info, "session_ended",
+            {{"session_id", id_},
+             {"reason", end.reason},
+             {"open_s", seconds(Clock::now() - opened_)},
+             {"audio_s", session_->audio_s()},
+             {"transcribed_s", transcribed_s},
+             {"silence_s", silence_s},
+             {"dropped_s", dropped_s},
+             {"finals", status.num_finals},
+             {"language", status.language},
+             {"not_finite", end.num_not_finite},
+             {"clipped", end.num_clipped}});
+}
+
+}  // namespace stenod::api

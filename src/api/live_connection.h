@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "access/access.h"
+#include "api/live_service.h"
+#include "api/websocket.h"
+#include "live/session.h"
+
+namespace stenod::api {
+
+/// The live protocol (docs/protocol.md) on one WebSocket: messages become calls of a live::Session, its events become
+/// messages. Counts itself in its LiveService.
+class LiveConnection : public WebSocketHandler {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  LiveConnection(LiveService& service, const HttpRequest& request, access::StreamLease lease, Strand strand);
+  ~LiveConnection() override;
+
+  void on_open(std::shared_ptr<WebSocketPeer> peer) override;
+  void on_text(std::string message) override;
+  void on_binary(std::vector<std::byte> message) override;
+  void on_tick(Clock::time_point now) override;
+  void on_shutdown(Clock::time_point deadline) override;
+  void on_closed(std::string why) override;
+
+ private:
+  Status start(const LiveSettings& settings);
+  void handle(const ClientMessage& message);
+  void send(std::string json);
+  void on_event(const live::Event& event);
+  void on_suppressed(int channel, double start, double end, const std::string& reason, const std::string& text);
+  /// Tells the client what is wrong and ends the session, with the finals of what was received.
+  void fail(const Error& error);
+  /// Ends the session with its finals, then closes.
+  void end(std::string reason, int close_code);
+  void count_audio();
+  void read_when_wanted();
+  void update_status();
+  void account(const live::End& end);
+
+  LiveService& service_;
+  const std::string id_;
+  const HttpRequest request_;
+  access::StreamLease lease_;
+  const Strand strand_;
+  const Clock::time_point opened_ = Clock::now();
+  std::shared_ptr<WebSocketPeer> peer_;
+  LiveSettings settings_;
+  std::shared_ptr<live::Session> session_;
+  bool has_audio_ = false;
+  bool is_waiting_to_read_ = false;  ///< the client's next message was not asked for yet
+  bool is_warned_ = false;           ///< that the time is nearly up
+  int num_errors_ = 0;
+  int close_code_ = 1000;
+  double counted_audio_s_ = 0;
+  Clock::time_point last_message_ = opened_;
+  std::optional<Clock::time_point> deadline_;
+};
+
+}  // namespace stenod::api

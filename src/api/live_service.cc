@@ -1,0 +1,61 @@
+#include "api/live_service.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "api/live_connection.h"
+
+namespace stenod::api {
+
+LiveService::LiveService(live::SpeechModel model, std::shared_ptr<live::Pacer> pacer, access::Access* access,
+                         LiveServiceOptions options)
+    : model_(std::move(model)), pacer_(std::move(pacer)), access_(access), options_(std::move(options)) {}
+
+LiveService::~LiveService() = default;
+
+Status LiveService::admit() {
+  Error error{ErrorCode::kOverloaded, {}, {}, std::chrono::seconds(5)};
+  {
+    const std::lock_guard lock(mutex_);
+    if (static_cast<int>(sessions_.size()) >= options_.max_sessions) {
+      error.message = fmt::format("{} sessions are open, which is all this server takes", sessions_.size());
+      return error;
+    }
+  }
+  if (pacer_ && pacer_->is_saturated(std::chrono::steady_clock::now())) {
+    error.message = "the sessions that are open need all of this machine";
+    return error;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<WebSocketHandler>> LiveService::open(const HttpRequest& request, const Strand& strand) {
+  const auto refused = [&](Error error) {
+    const std::lock_guard lock(mutex_);
+    ++counters_.refused[std::string(error_name(error.code))];
+    return error;
+  };
+  if (const Status admitted = admit(); !admitted) return refused(admitted.error());
+  access::StreamLease lease;
+  if (access_ != nullptr) {
+    auto opened = access_->open_stream(request.principal, request.client_address);
+    if (!opened) return refused(std::move(opened).error());
+    lease = std::move(*opened);
+  }
+  return std::unique_ptr<WebSocketHandler>(std::make_unique<LiveConnection>(*this, request, std::move(lease), strand));
+}
+
+std::vector<SessionInfo> LiveService::sessions() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<SessionInfo> sessions;
+  for (const auto& [id, info] : sessions_) sessions.push_back(info);
+  return sessions;
+}
+
+LiveCounters LiveService::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+}  // namespace stenod::api

@@ -1,0 +1,601 @@
+#include "live/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <future>
+#include <map>
+#include <numeric>
+#include <random>
+#include <sstream>
+
+#include "live/testing/spoken_numbers.h"
+
+namespace stenod::live {
+namespace {
+
+using testing::NumberModel;
+using testing::pause;
+using testing::say;
+using testing::word;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+SessionSettings settings_16k() {
+  SessionSettings settings;
+  settings.format.encoding = audio::StreamEncoding::kInt16;
+  return settings;
+}
+
+/// A session on a strand of its own, and what it has said.
+class Harness {
+ public:
+  explicit Harness(SessionSettings settings = settings_16k(), NumberModel* model = nullptr)
+      : model_(model != nullptr ? *model : own_model_) {
+    on_strand([&] {
+      Session::Parts parts{model_.model(), nullptr, strand_, [this](Event event) { events.push_back(std::move(event)); },
+                           [this](int, double, double, const std::string& reason, const std::string&) {
+                             ++suppressed[reason];
+                           }};
+      auto created = Session::create(std::move(parts), settings);
+      ASSERT_TRUE(created) << created.error().message;
+      session = *created;
+    });
+  }
+  ~Harness() {
+    on_strand([&] { session.reset(); });
+  }
+
+  /// Runs `task` on the strand, and what it posts there.
+  void on_strand(const std::function<void()>& task) {
+    for (const auto& run : {task, std::function<void()>([] {})}) {
+      std::promise<void> done;
+      strand_.post([&] {
+        run();
+        done.set_value();
+      });
+      done.get_future().get();
+    }
+  }
+
+  /// Sends samples in messages of `size` bytes, at the pace of real time.
+  void send(const std::vector<std::int16_t>& samples, std::size_t size = 8192) {
+    const auto bytes = std::as_bytes(std::span(samples));
+    for (std::size_t at = 0; at < bytes.size(); at += size) {
+      const auto message = bytes.subspan(at, std::min(size, bytes.size() - at));
+      now += std::chrono::microseconds(message.size() * 1000000 / 32000);
+      on_strand([&] { ASSERT_TRUE(session->push(message, now)); });
+    }
+  }
+  void end() {
+    on_strand([&] { session->end("end"); });
+    while (model_.release()) on_strand([] {});
+    on_strand([] {});
+  }
+
+  template <typename T>
+  std::vector<T> all() const {
+    std::vector<T> found;
+    for (const Event& event : events) {
+      if (const T* one = std::get_if<T>(&event)) found.push_back(*one);
+    }
+    return found;
+  }
+  std::vector<std::string> final_texts() const {
+    std::vector<std::string> texts;
+    for (const Final& message : all<Final>()) texts.push_back(message.text);
+    return texts;
+  }
+  std::vector<std::string> final_words() const {
+    std::vector<std::string> words;
+    for (const Final& message : all<Final>()) {
+      std::istringstream in(message.text);
+      for (std::string w; in >> w;) words.push_back(w);
+    }
+    return words;
+  }
+
+  NumberModel own_model_;
+  NumberModel& model_;
+  ThreadPool pool_{1};
+  Strand strand_{pool_};
+  std::vector<Event> events;
+  std::map<std::string, int> suppressed;
+  std::shared_ptr<Session> session;
+  Session::Clock::time_point now = Session::Clock::now();
+};
+
+std::vector<std::string> words_of(int first, int last) {
+  std::vector<std::string> words;
+  for (int i = first; i <= last; ++i) words.push_back(word(i));
+  return words;
+}
+
+void say_all(std::vector<std::int16_t>& samples, int first, int last) {
+  for (int i = first; i <= last; ++i) say(samples, i);
+}
+
+void expect_ledger(const Harness& harness, std::int64_t num_frames) {
+  const auto ends = harness.all<End>();
+  ASSERT_EQ(ends.size(), 1u);
+  for (const LedgerTotals& totals : ends.front().channels) {
+    EXPECT_EQ(totals.received, num_frames);
+    std::int64_t sum = totals.transcribed + totals.silence;
+    for (const auto& [reason, frames] : totals.dropped) sum += frames;
+    EXPECT_EQ(sum, num_frames);
+  }
+}
+
+void expect_promises_kept(const Harness& harness) {
+  std::map<std::int64_t, std::string> promised;
+  std::map<std::int64_t, int> revisions;
+  for (const Event& event : harness.events) {
+    if (const auto* partial = std::get_if<Partial>(&event)) {
+      EXPECT_TRUE(partial->text.starts_with(promised[partial->utterance])) << partial->text;
+      EXPECT_TRUE(partial->text.starts_with(partial->stable)) << partial->text << " / " << partial->stable;
+      EXPECT_EQ(partial->revision, ++revisions[partial->utterance]);
+      promised[partial->utterance] = partial->stable;
+    } else if (const auto* message = std::get_if<Final>(&event)) {
+      EXPECT_TRUE(message->text.starts_with(promised[message->utterance]))
+          << message->text << " / " << promised[message->utterance];
+      promised.erase(message->utterance);
+    }
+  }
+}
+
+TEST(Session, WritesUtterancesWithPartialsBeforeThem) {
+  std::vector<std::int16_t> samples;
+  pause(samples, 1);
+  say_all(samples, 1, 5);
+  pause(samples, 1);
+  say_all(samples, 6, 8);
+  pause(samples, 0.5);
+  Harness harness;
+  harness.send(samples);
+  EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2 w3 w4 w5", "w6 w7 w8"));
+  harness.end();
+
+  const auto finals = harness.all<Final>();
+  EXPECT_EQ(finals[0].full_transcript, "w1 w2 w3 w4 w5");
+  EXPECT_EQ(finals[1].full_transcript, "w1 w2 w3 w4 w5 w6 w7 w8");
+  EXPECT_NEAR(finals[0].start, 1.0, 0.05);
+  EXPECT_NEAR(finals[0].end, 2.9, 0.05);
+  EXPECT_NEAR(finals[1].start, 4.0, 0.05);
+  EXPECT_EQ(finals[0].reason, FinalReason::kSilence);
+  EXPECT_EQ(finals[0].language, "en");
+  const auto partials = harness.all<Partial>();
+  ASSERT_GE(partials.size(), 6u);
+  EXPECT_EQ(partials.front().text, "w1");
+  EXPECT_EQ(partials.front().utterance, finals[0].utterance);
+  EXPECT_LT(partials.front().end, 1.7);
+  const auto ends = harness.all<End>();
+  ASSERT_THAT(ends, SizeIs(1));
+  EXPECT_EQ(ends[0].reason, "end");
+  EXPECT_EQ(ends[0].full_transcript, "w1 w2 w3 w4 w5 w6 w7 w8");
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+  expect_promises_kept(harness);
+}
+
+TEST(Session, FinalsDoNotDependOnTheSizeOfMessages) {
+  std::vector<std::int16_t> samples;
+  for (int i = 0; i < 20; ++i) {
+    say(samples, i);
+    if (i % 4 == 3) pause(samples, 0.7);
+  }
+  std::vector<std::string> expected;
+  for (const std::size_t size : {8192u, 1u, 7u, 1000000u}) {
+    std::vector<std::int16_t> some(samples.begin(), size == 1 ? samples.begin() + 32000 : samples.end());
+    Harness harness;
+    harness.send(some, size);
+    harness.end();
+    expect_ledger(harness, static_cast<std::int64_t>(some.size()));
+    if (size == 1) {
+      EXPECT_THAT(harness.final_texts(), ElementsAre("w0 w1 w2 w3"));
+    } else {
+      EXPECT_EQ(harness.final_words(), words_of(0, 19)) << size;
+    }
+  }
+}
+
+TEST(Session, SpeechThatGoesOnIsWrittenWithoutWaitingForAPause) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 99);  // 40 s
+  pause(samples, 1);
+  Harness harness;
+  harness.send(samples);
+  harness.end();
+  EXPECT_EQ(harness.final_words(), words_of(0, 99));
+  const auto finals = harness.all<Final>();
+  EXPECT_GE(finals.size(), 3u);
+  for (std::size_t i = 0; i + 1 < finals.size(); ++i) {
+    EXPECT_EQ(finals[i].reason, FinalReason::kLength);
+    EXPECT_LT(finals[i].end - finals[i].start, 20);
+  }
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+  expect_promises_kept(harness);
+}
+
+TEST(Session, WithoutPartialsLongSpeechIsCutWhereItIsQuiet) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 149);  // 60 s
+  auto settings = settings_16k();
+  settings.partial_interval_ms = 0;
+  Harness harness(settings);
+  harness.send(samples);
+  harness.end();
+  EXPECT_EQ(harness.final_words(), words_of(0, 149));
+  EXPECT_THAT(harness.all<Partial>(), IsEmpty());
+  for (const Final& message : harness.all<Final>()) EXPECT_LE(message.end - message.start, 26);
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, MostOfAnUtteranceIsStableBeforeItsFinal) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 14);  // 6 s
+  pause(samples, 1);
+  Harness harness;
+  harness.send(samples);
+  harness.end();
+  const auto partials = harness.all<Partial>();
+  std::istringstream in(partials.back().stable);
+  const auto num_stable = std::distance(std::istream_iterator<std::string>(in), {});
+  EXPECT_GE(num_stable, 8);
+  expect_promises_kept(harness);
+}
+
+TEST(Session, LittleIsAskedForTwice) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 14);
+  pause(samples, 1);
+  Harness harness;
+  harness.send(samples);
+  const auto requests = harness.model_.requests();
+  EXPECT_EQ(requests.front().request_class, scheduler::RequestClass::kLivePartial);
+  EXPECT_FALSE(requests.front().options.may_repeat);
+  EXPECT_EQ(requests.back().request_class, scheduler::RequestClass::kLiveFinal);
+  EXPECT_TRUE(requests.back().options.may_repeat);
+  // The text of the partial before is a draft: known but for the newest words.
+  const auto& known = requests.back().options;
+  EXPECT_GE(known.prefix.size() + known.draft.size(), 13u);
+  EXPECT_FALSE(known.prefix.empty());
+  EXPECT_LE(requests.size(), 13u);
+}
+
+TEST(Session, ShortNoisesAreDropped) {
+  std::vector<std::int16_t> samples;
+  pause(samples, 1);
+  for (int i = 0; i < 1600; ++i) samples.push_back(i % 16 < 8 ? 9000 : -9000);  // 100 ms
+  pause(samples, 1);
+  Harness harness;
+  harness.send(samples);
+  harness.end();
+  EXPECT_THAT(harness.all<Final>(), IsEmpty());
+  EXPECT_EQ(harness.suppressed["too_short"], 1);
+  const auto totals = harness.all<End>().front().channels.front();
+  EXPECT_NEAR(static_cast<double>(totals.dropped.at("too_short")), 1600, 600);
+  EXPECT_EQ(totals.transcribed, 0);
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, EndFinalizeAndStallCloseWhatIsOpen) {
+  std::vector<std::int16_t> two;
+  say_all(two, 1, 2);
+  {
+    Harness harness;
+    harness.send(two);
+    EXPECT_THAT(harness.all<Final>(), IsEmpty());
+    harness.on_strand([&] { harness.session->finalize(); });
+    EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2"));
+    EXPECT_EQ(harness.all<Final>()[0].reason, FinalReason::kFinalize);
+    harness.send(two);
+    harness.end();
+    EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2", "w1 w2"));
+    EXPECT_EQ(harness.all<Final>()[1].reason, FinalReason::kEnd);
+    expect_ledger(harness, 2 * static_cast<std::int64_t>(two.size()));
+  }
+  Harness harness;
+  harness.send(two);
+  harness.on_strand([&] { harness.session->tick(harness.now + std::chrono::milliseconds(1500)); });
+  EXPECT_THAT(harness.all<Final>(), IsEmpty());
+  harness.on_strand([&] { harness.session->tick(harness.now + std::chrono::milliseconds(2500)); });
+  EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2"));
+  EXPECT_EQ(harness.all<Final>()[0].reason, FinalReason::kStalled);
+}
+
+TEST(Session, ChunksOfFixedLengthWriteEveryWordOnce) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 49);
+  pause(samples, 7);
+  say_all(samples, 50, 59);
+  for (const double chunk_s : {2.0, 3.0, 3.3, 5.1}) {
+    auto settings = settings_16k();
+    settings.chunking = Chunking::kFixed;
+    settings.chunk_s = chunk_s;
+    settings.words = true;
+    Harness harness(settings);
+    harness.send(samples);
+    harness.end();
+    EXPECT_EQ(harness.final_words(), words_of(0, 59)) << chunk_s;
+    EXPECT_GE(harness.all<Final>().size(), static_cast<std::size_t>(24 / chunk_s));
+    EXPECT_GT(harness.all<End>()[0].channels[0].silence, 16000);
+    double last = 0;
+    for (const Final& message : harness.all<Final>()) {
+      for (const text::Word& w : message.words) {
+        EXPECT_GT(w.start, last - 0.02);
+        last = w.start;
+      }
+    }
+    expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+  }
+}
+
+TEST(Session, TwoChannelsAreWrittenApart) {
+  std::vector<std::int16_t> left, right;
+  say_all(left, 1, 4);
+  pause(left, 4);
+  pause(right, 2);
+  say_all(right, 11, 14);
+  pause(right, 4);
+  const std::size_t length = std::min(left.size(), right.size());
+  std::vector<std::int16_t> both;
+  for (std::size_t i = 0; i < length; ++i) both.insert(both.end(), {left[i], right[i]});
+  auto settings = settings_16k();
+  settings.format.num_channels = 2;
+  Harness harness(settings);
+  harness.send(both, 16384);
+  harness.end();
+  const auto finals = harness.all<Final>();
+  ASSERT_THAT(finals, SizeIs(2));
+  EXPECT_EQ(finals[0].text, "w1 w2 w3 w4");
+  EXPECT_EQ(finals[0].channel, 0);
+  EXPECT_EQ(finals[1].text, "w11 w12 w13 w14");
+  EXPECT_EQ(finals[1].channel, 1);
+  EXPECT_EQ(finals[1].full_transcript, finals[1].text);
+  EXPECT_NE(finals[0].utterance, finals[1].utterance);
+  EXPECT_THAT(harness.all<End>()[0].channels, SizeIs(2));
+  expect_ledger(harness, static_cast<std::int64_t>(length));
+}
+
+TEST(Session, TheLanguageIsKeptOnceItIsKnown) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 4);
+  pause(samples, 1);
+  say_all(samples, 5, 8);
+  pause(samples, 1);
+  Harness harness;
+  harness.send(samples);
+  for (const auto& request : harness.model_.requests()) {
+    const bool first = request.options.language_token == std::nullopt;
+    EXPECT_EQ(first, &request - harness.model_.requests().data() < 0 ? true : first);
+  }
+  EXPECT_FALSE(harness.model_.requests().front().options.language_token);
+  EXPECT_EQ(harness.model_.requests().back().options.language_token, 1);
+  EXPECT_EQ(harness.session->status().language, "en");
+  harness.on_strand([&] { EXPECT_TRUE(harness.session->set_language("de")); });
+  harness.send(samples);
+  EXPECT_EQ(harness.model_.requests().back().options.language_token, 2);
+  harness.on_strand([&] { EXPECT_FALSE(harness.session->set_language("tlh")); });
+}
+
+TEST(Session, FinalsWaitForAFullEngineAndComeInOrder) {
+  int refusals = 0;
+  NumberModel model;
+  model.holds_answers = true;
+  model.answer_of = [&](const engine::Request& request) {
+    const bool full = request.request_class == scheduler::RequestClass::kLiveFinal && ++refusals % 3 != 0;
+    return full ? NumberModel::Answer::kOverloaded : NumberModel::Answer::kText;
+  };
+  std::vector<std::int16_t> samples;
+  for (int i = 0; i < 5; ++i) {
+    say_all(samples, 3 * i, 3 * i + 2);
+    pause(samples, 1);
+  }
+  Harness harness(settings_16k(), &model);
+  harness.send(samples);
+  harness.on_strand([&] { harness.session->end("end"); });
+  for (int i = 0; i < 40; ++i) {
+    harness.model_.release(static_cast<std::size_t>(7 * i % 5));
+    harness.on_strand([&] { harness.session->tick(harness.now); });
+  }
+  EXPECT_EQ(harness.final_words(), words_of(0, 14));
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, ASenderThatIsAheadOfTheClockIsServedLikeAFileUntilItIsLevel) {
+  std::vector<std::int16_t> samples;
+  for (int i = 0; i < 10; ++i) {
+    say_all(samples, 3 * i, 3 * i + 2);
+    pause(samples, 1);
+  }
+  Harness harness;
+  harness.on_strand([&] { ASSERT_TRUE(harness.session->push(std::as_bytes(std::span(samples)), harness.now)); });
+  harness.on_strand([&] { ASSERT_TRUE(harness.session->push(std::as_bytes(std::span(samples)), harness.now)); });
+  EXPECT_EQ(harness.model_.requests().back().request_class, scheduler::RequestClass::kInteractive);
+  const auto before = harness.all<Partial>().size();
+  EXPECT_GT(harness.session->status().ahead_s, 10);
+  harness.send(samples);  // from here on at the pace of real time
+  EXPECT_EQ(harness.model_.requests().back().request_class, scheduler::RequestClass::kLiveFinal);
+  EXPECT_GT(harness.all<Partial>().size(), before + 10);
+  EXPECT_NEAR(harness.session->status().ahead_s, 0, 1);
+}
+
+TEST(Session, ReadingStopsWhileTooMuchWaits) {
+  NumberModel model;
+  model.holds_answers = true;
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 49);  // 20 s
+  pause(samples, 1);
+  Harness harness(settings_16k(), &model);
+  int num_sent = 0;
+  for (; harness.session->wants_audio() && num_sent < 20; ++num_sent) harness.send(samples, 1 << 20);
+  EXPECT_THAT(num_sent, ::testing::AllOf(::testing::Ge(4), ::testing::Le(6)));
+  while (model.release()) harness.on_strand([] {});
+  EXPECT_TRUE(harness.session->wants_audio());
+}
+
+TEST(Session, FailuresAreDroppedWithTheirReasonButPromisesStand) {
+  NumberModel model;
+  int num_finals = 0;
+  model.answer_of = [&](const engine::Request& request) {
+    if (request.request_class == scheduler::RequestClass::kLivePartial) return NumberModel::Answer::kText;
+    ++num_finals;
+    return num_finals == 1 ? NumberModel::Answer::kSuppressed : NumberModel::Answer::kFails;
+  };
+  std::vector<std::int16_t> samples;
+  say(samples, 0);
+  say(samples, 1);
+  pause(samples, 1);
+  say(samples, 2);
+  say(samples, 3);
+  pause(samples, 1);
+  say_all(samples, 10, 24);  // long enough for promises
+  pause(samples, 1);
+  Harness harness(settings_16k(), &model);
+  harness.send(samples);
+  harness.end();
+  EXPECT_EQ(harness.suppressed["repetition"], 1);
+  EXPECT_EQ(harness.suppressed["internal"], 1);
+  ASSERT_THAT(harness.all<Final>(), SizeIs(1));
+  EXPECT_TRUE(harness.all<Final>()[0].text.starts_with("w10 w11 w12"));
+  EXPECT_THAT(harness.all<Warning>(), SizeIs(2));
+  const auto totals = harness.all<End>()[0].channels[0];
+  EXPECT_GT(totals.dropped.at("repetition"), 8000);
+  EXPECT_GT(totals.dropped.at("internal"), 8000);
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+  expect_promises_kept(harness);
+}
+
+TEST(Session, RefusesSettingsThatTheModelCannotServe) {
+  NumberModel numbers;
+  ThreadPool pool(1);
+  const auto create = [&](SessionSettings settings, SpeechModel model) {
+    return Session::create({std::move(model), nullptr, Strand(pool), [](Event) {}, {}}, std::move(settings));
+  };
+  auto settings = settings_16k();
+  settings.language = "tlh";
+  EXPECT_EQ(create(settings, numbers.model()).error().param, "language");
+  SpeechModel english = numbers.model();
+  english.multilingual = false;
+  settings.language = "de";
+  EXPECT_EQ(create(settings, english).error().param, "language");
+  settings.language = "en";
+  EXPECT_TRUE(create(settings, english));
+  settings.task = whisper::Task::kTranslate;
+  EXPECT_EQ(create(settings, english).error().param, "task");
+  SpeechModel timeless = numbers.model();
+  timeless.has_word_times = false;
+  auto fixed = settings_16k();
+  fixed.chunking = Chunking::kFixed;
+  EXPECT_EQ(create(fixed, timeless).error().code, ErrorCode::kNotSupported);
+}
+
+// Whatever is sent, however it is cut, and whatever the engine answers, in whatever order: every sample is accounted for
+// once, no promise is broken, and where the engine did its work every word is there once.
+class RandomSessions : public ::testing::TestWithParam<int> {};
+
+TEST_P(RandomSessions, AccountForEverySample) {
+  std::mt19937 random(static_cast<std::uint32_t>(GetParam()));
+  const auto chance = [&](double p) { return std::uniform_real_distribution<>(0, 1)(random) < p; };
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<>(low, high)(random); };
+
+  NumberModel model;
+  model.holds_answers = chance(0.6);
+  const bool engine_fails = chance(0.4);
+  model.answer_of = [&](const engine::Request&) {
+    if (!engine_fails || !chance(0.3)) return NumberModel::Answer::kText;
+    return static_cast<NumberModel::Answer>(number(1, 3));
+  };
+  auto settings = settings_16k();
+  settings.silence_ms = number(150, 900);
+  settings.min_speech_ms = number(0, 250);
+  settings.partial_interval_ms = chance(0.2) ? 0 : number(200, 2000);
+  settings.words = chance(0.5);
+  settings.format.num_channels = number(1, 2);
+  if (chance(0.3)) {
+    settings.chunking = Chunking::kFixed;
+    settings.chunk_s = 0.01 * number(150, 600);
+    settings.overlap_s = 0.01 * number(0, 60);
+  }
+  bool is_cut = settings.chunking == Chunking::kFixed;  // words may be cut in two
+
+  Harness harness(settings, &model);
+  const auto channels = static_cast<std::size_t>(settings.format.num_channels);
+  std::vector<std::vector<std::int16_t>> samples(channels);
+  std::vector<std::vector<std::string>> spoken(channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (int i = 0, say_at = number(0, 40); i < number(0, 60); ++i) {
+      if (chance(0.2)) pause(samples[c], 0.01 * number(1, 250));
+      spoken[c].push_back(word(say_at));
+      say(samples[c], say_at++);
+    }
+  }
+  const std::size_t length =
+      channels == 1 ? samples[0].size() : std::max(samples[0].size(), samples[1].size()) + static_cast<std::size_t>(number(0, 5000));
+  std::vector<std::int16_t> interleaved;
+  for (std::size_t i = 0; i < length; ++i) {
+    for (auto& channel : samples) interleaved.push_back(i < channel.size() ? channel[i] : std::int16_t{0});
+  }
+
+  const auto bytes = std::as_bytes(std::span(interleaved));
+  const bool disconnects = chance(0.25);
+  bool is_gone = false;
+  for (std::size_t at = 0; at < bytes.size() && !is_gone;) {
+    const auto size = std::min(bytes.size() - at, static_cast<std::size_t>(number(1, chance(0.1) ? 400000 : 12000)));
+    harness.now += std::chrono::microseconds(size * 1000000 / 32000 / channels);
+    harness.on_strand([&] { ASSERT_TRUE(harness.session->push(bytes.subspan(at, size), harness.now)); });
+    at += size;
+    while (chance(0.5) && model.release(static_cast<std::size_t>(number(0, 3)))) {
+    }
+    if (chance(0.02)) {
+      harness.on_strand([&] { harness.session->finalize(); });
+      is_cut = true;
+    }
+    if (chance(0.05)) harness.on_strand([&] { harness.session->tick(harness.now); });
+    is_gone = disconnects && chance(0.02);
+    if (is_gone) {
+      harness.on_strand([&] { harness.session->abandon("disconnected"); });
+      const auto ends = harness.all<End>();
+      ASSERT_THAT(ends, SizeIs(1));
+      for (const auto& totals : ends[0].channels) EXPECT_EQ(totals.received, static_cast<std::int64_t>(at / 2 / channels));
+    }
+  }
+  if (!is_gone) {
+    harness.on_strand([&] { harness.session->end("end"); });
+    for (int i = 0; i < 500 && harness.all<End>().empty(); ++i) {
+      model.release(static_cast<std::size_t>(number(0, 3)));
+      harness.on_strand([&] { harness.session->tick(harness.now); });
+    }
+    if (length > 0) expect_ledger(harness, static_cast<std::int64_t>(length));
+  }
+  for (const LedgerTotals& totals : harness.all<End>().at(0).channels) {
+    std::int64_t sum = totals.transcribed + totals.silence;
+    for (const auto& [reason, frames] : totals.dropped) sum += frames;
+    EXPECT_EQ(sum, totals.received);
+  }
+  if (settings.chunking == Chunking::kVad) expect_promises_kept(harness);
+
+  std::vector<std::vector<std::string>> written(channels);
+  for (const Final& message : harness.all<Final>()) {
+    std::istringstream in(message.text);
+    for (std::string w; in >> w;) written[static_cast<std::size_t>(message.channel)].push_back(w);
+  }
+  for (std::size_t c = 0; c < channels; ++c) {
+    if (!is_gone && !engine_fails && !is_cut) {
+      EXPECT_EQ(written[c], spoken[c]);
+    } else if (settings.chunking == Chunking::kVad && !is_cut) {
+      // Nothing twice and nothing invented.
+      EXPECT_TRUE(std::includes(spoken[c].begin(), spoken[c].end(), written[c].begin(), written[c].end(),
+                                [](const std::string& a, const std::string& b) {
+                                  return std::stoi(a.substr(1)) < std::stoi(b.substr(1));
+                                }));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomSessions, ::testing::Range(0, 60));
+
+}  // namespace
+}  // namespace stenod::live
