@@ -4,20 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdarg>
-#include <mutex>
 #include <string_view>
 #include <utility>
 
+#include "audio/ffmpeg.h"
 #include "audio/input.h"
 #include "audio/resampler.h"
-#include "base/log.h"
 
 extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
 #include <libavutil/dict.h>
-#include <libavutil/log.h>
 }
 
 namespace stenod::audio {
@@ -25,11 +20,16 @@ namespace {
 
 /// A decoder may give at most this many samples at once; more is a lying header.
 constexpr int kMaxFrameSamples = 1 << 20;
+/// FLAC's largest block; in live streams nothing needs more.
+constexpr int kMaxStreamFrameSamples = 1 << 16;
 
 /// Formats that hold no audio themselves but say where it is. Opening is barred anyway (see open_format()); this is for
 /// the message.
 constexpr std::array<std::string_view, 8> kPlaylistFormats = {"concat", "dash", "hls",    "imf",
                                                               "rtsp",   "sdp",  "vobsub", "webm_dash_manifest"};
+
+/// Of a live stream no more than this is held back to learn what is in it.
+constexpr std::int64_t kStreamProbeBytes = 64 * 1024;
 
 /// Less than this is no sign of a file that was cut off: headers round, and encoders pad.
 constexpr double kMinMissingS = 2;
@@ -37,36 +37,6 @@ constexpr double kMinMissingShare = 0.02;
 
 constexpr std::string_view kNotRecognised =
     "not recognised as audio or video; expected a file such as WAV, FLAC, MP3, M4A, OGG or MP4";
-
-struct FreeFormat {
-  void operator()(AVFormatContext* format) const { avformat_close_input(&format); }
-};
-struct FreeCodec {
-  void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
-};
-struct FreePacket {
-  void operator()(AVPacket* packet) const { av_packet_free(&packet); }
-};
-struct FreeFrame {
-  void operator()(AVFrame* frame) const { av_frame_free(&frame); }
-};
-
-void log_from_ffmpeg(void*, int, const char* format, va_list arguments) {
-  if (!log::should_log(spdlog::level::debug)) return;
-  std::array<char, 512> text;
-  std::vsnprintf(text.data(), text.size(), format, arguments);
-  std::string line(text.data());
-  // The text quotes the file, which must not be able to write escape sequences to a terminal.
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  log::debug("ffmpeg: {}", line);
-}
-
-std::string ffmpeg_message(int status) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text = {};
-  av_strerror(status, text.data(), text.size());
-  return text.data();
-}
 
 /// Programs that write a WAV file to a pipe can't know its size: they put the largest one that some reader takes.
 bool is_placeholder(std::uint64_t num_bytes) {
@@ -110,18 +80,22 @@ class Decoder::Impl {
  public:
   Impl(std::unique_ptr<Input> input, DecoderOptions options) : input_(std::move(input)), options_(std::move(options)) {}
 
-  Status start();
+  /// `container`: FFmpeg's name of it, or null to find out.
+  Status start(const char* container = nullptr);
   Result<std::size_t> read(ChannelSamples& samples);
 
   int num_channels() const { return num_channels_; }
   std::optional<double> estimated_duration_s() const;
   std::int64_t num_skipped_packets() const { return num_skipped_packets_; }
+  std::int64_t num_input_frames() const { return num_input_frames_; }
+  int input_sample_rate() const { return input_sample_rate_; }
   int num_audio_tracks() const { return num_audio_tracks_; }
   int audio_track() const { return audio_track_; }
   double missing_s() const;
 
  private:
-  Status open_format();
+  Result<const AVInputFormat*> probe_format(const std::string& url);
+  Status open_format(const char* container);
   Status open_codec();
   /// As the file or FFmpeg's guess has it; 0: unknown.
   double header_duration_s() const;
@@ -148,6 +122,8 @@ class Decoder::Impl {
   double announced_s_ = 0;  ///< the time at which the track, or else the file, ends as its header says; 0: unknown
   double reached_s_ = 0;    ///< the end of the packets read so far, by the file's time stamps
   std::int64_t num_samples_ = 0;
+  std::int64_t num_input_frames_ = 0;
+  int input_sample_rate_ = 0;
   std::int64_t num_skipped_packets_ = 0;
   bool draining_ = false;  ///< the decoder has got all packets
   bool at_end_ = false;
@@ -165,11 +141,10 @@ Error Decoder::Impl::ffmpeg_error(int status, ErrorCode code, std::string_view w
   return error(code, fmt::format("{} ({})", what, ffmpeg_message(status)));
 }
 
-Status Decoder::Impl::start() {
-  static std::once_flag log_once;
-  std::call_once(log_once, [] { av_log_set_callback(&log_from_ffmpeg); });
+Status Decoder::Impl::start(const char* container) {
+  catch_ffmpeg_log();
   STENOD_RETURN_IF_ERROR(input_->status());
-  STENOD_RETURN_IF_ERROR(open_format());
+  STENOD_RETURN_IF_ERROR(open_format(container));
   STENOD_RETURN_IF_ERROR(open_codec());
   packet_.reset(av_packet_alloc());
   frame_.reset(av_frame_alloc());
@@ -178,11 +153,9 @@ Status Decoder::Impl::start() {
   return {};
 }
 
-Status Decoder::Impl::open_format() {
-  // FFmpeg gets the bare file name, for formats that are told by their extension alone, never a path or an address.
-  const std::string url = std::filesystem::path(input_->name()).filename().string();
+Result<const AVInputFormat*> Decoder::Impl::probe_format(const std::string& url) {
   const AVInputFormat* input_format = nullptr;
-  int status = av_probe_input_buffer2(input_->context(), &input_format, url.c_str(), nullptr, 0, 0);
+  const int status = av_probe_input_buffer2(input_->context(), &input_format, url.c_str(), nullptr, 0, 0);
   if (status < 0) return ffmpeg_error(status, ErrorCode::kAudioUnknownFormat, kNotRecognised);
   probe_score_ = status;
   for (const std::string_view name : kPlaylistFormats) {
@@ -192,24 +165,39 @@ Status Decoder::Impl::open_format() {
           fmt::format("this is a playlist ({}), which only refers to other files; give those files themselves", name));
     }
   }
-
   if (input_format->name == std::string_view("wav")) {
-    wav_share_ = announced_wav_share(input_->context(), input_->size());
+    wav_share_ = announced_wav_share(input_->context(), *input_->size());
+  }
+  return input_format;
+}
+
+Status Decoder::Impl::open_format(const char* container) {
+  // FFmpeg gets the bare file name, for formats that are told by their extension alone, never a path or an address.
+  const std::string url = std::filesystem::path(input_->name()).filename().string();
+  const AVInputFormat* input_format = nullptr;
+  if (container == nullptr) {
+    STENOD_ASSIGN_OR_RETURN(input_format, probe_format(url));
+  } else {
+    input_format = av_find_input_format(container);
+    if (input_format == nullptr) {
+      return error(ErrorCode::kAudioUnknownFormat, fmt::format("FFmpeg was built without {}", container));
+    }
+    probe_score_ = AVPROBE_SCORE_MAX;
   }
 
   AVFormatContext* format = avformat_alloc_context();
   if (format == nullptr) return error(ErrorCode::kOutOfMemory, "not enough memory to open the file");
   format->pb = input_->context();
+  if (!input_->size()) format->probesize = kStreamProbeBytes;
   // Nothing but our own input may be opened: no protocol is called "none", and the callback refuses what doesn't ask.
   format->io_open = [](AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) { return AVERROR(EACCES); };
   AVDictionary* options = nullptr;
   av_dict_set(&options, "protocol_whitelist", "none", 0);
-  status = avformat_open_input(&format, url.c_str(), input_format, &options);  // frees `format` if it fails
+  int status = avformat_open_input(&format, url.c_str(), input_format, &options);  // frees `format` if it fails
   av_dict_free(&options);
   if (status < 0) {
-    return ffmpeg_error(
-        status, ErrorCode::kAudioCorrupt,
-        fmt::format("the file looks like {}, but its header is damaged or cut off", input_format->name));
+    return ffmpeg_error(status, ErrorCode::kAudioCorrupt,
+                        fmt::format("this looks like {}, but its header is damaged or cut off", input_format->name));
   }
   format_.reset(format);
   // Pictures need no decoder only to learn their size.
@@ -267,7 +255,7 @@ Status Decoder::Impl::open_codec() {
   if (!codec_) return error(ErrorCode::kOutOfMemory, "not enough memory to decode the audio");
   int status = avcodec_parameters_to_context(codec_.get(), &parameters);
   codec_->pkt_timebase = stream_->time_base;  // without it, encoder delay at the start would not be cut off
-  codec_->max_samples = kMaxFrameSamples;
+  codec_->max_samples = input_->size() ? kMaxFrameSamples : kMaxStreamFrameSamples;
   codec_->thread_count = 1;
   if (status >= 0) status = avcodec_open2(codec_.get(), codec, nullptr);
   if (status < 0) {
@@ -293,7 +281,9 @@ std::optional<double> Decoder::Impl::estimated_duration_s() const {
   if (duration_s == 0) return std::nullopt;
   const double bits_per_s = static_cast<double>(av_get_exact_bits_per_sample(parameters.codec_id)) *
                             parameters.sample_rate * parameters.ch_layout.nb_channels;
-  if (bits_per_s > 0) duration_s = std::min(duration_s, static_cast<double>(input_->size()) * 8 / bits_per_s);
+  if (const auto size = input_->size(); size && bits_per_s > 0) {
+    duration_s = std::min(duration_s, static_cast<double>(*size) * 8 / bits_per_s);
+  }
   return duration_s;
 }
 
@@ -323,6 +313,8 @@ Result<std::size_t> Decoder::Impl::read(ChannelSamples& samples) {
 Status Decoder::Impl::decode(ChannelSamples& samples) {
   const int status = avcodec_receive_frame(codec_.get(), frame_.get());
   if (status == 0) {
+    num_input_frames_ += frame_->nb_samples;
+    input_sample_rate_ = frame_->sample_rate;
     Status converted = resampler_->convert(*frame_, samples);
     av_frame_unref(frame_.get());
     return converted;
@@ -350,6 +342,7 @@ Status Decoder::Impl::feed_packet() {
     avcodec_send_packet(codec_.get(), nullptr);
     return {};
   }
+  input_->note_packet(packet_->size);
   if (packet_->pts != AV_NOPTS_VALUE) {
     const double end = static_cast<double>(packet_->pts) + static_cast<double>(packet_->duration);
     reached_s_ = std::max(reached_s_, end * av_q2d(format_->streams[packet_->stream_index]->time_base));
@@ -363,11 +356,18 @@ Status Decoder::Impl::feed_packet() {
   return {};
 }
 
+Result<std::unique_ptr<Decoder>> Decoder::open_stream(std::unique_ptr<Input> input, const char* container,
+                                                      DecoderOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(input), std::move(options));
+  STENOD_RETURN_IF_ERROR(impl->start(container));
+  return std::unique_ptr<Decoder>(new Decoder(std::move(impl)));
+}
+
 Decoder::Decoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Decoder::~Decoder() = default;
 
 Result<std::unique_ptr<Decoder>> Decoder::open(const std::filesystem::path& path, DecoderOptions options) {
-  STENOD_ASSIGN_OR_RETURN(auto input, Input::open(path, options.stop));
+  STENOD_ASSIGN_OR_RETURN(auto input, FileInput::open(path, options.stop));
   auto impl = std::make_unique<Impl>(std::move(input), std::move(options));
   STENOD_RETURN_IF_ERROR(impl->start());
   return std::unique_ptr<Decoder>(new Decoder(std::move(impl)));
@@ -375,7 +375,7 @@ Result<std::unique_ptr<Decoder>> Decoder::open(const std::filesystem::path& path
 
 Result<std::unique_ptr<Decoder>> Decoder::open_memory(std::span<const std::byte> bytes, const std::string& name,
                                                       DecoderOptions options) {
-  STENOD_ASSIGN_OR_RETURN(auto input, Input::open_memory(bytes, name, options.stop));
+  STENOD_ASSIGN_OR_RETURN(auto input, FileInput::open_memory(bytes, name, options.stop));
   auto impl = std::make_unique<Impl>(std::move(input), std::move(options));
   STENOD_RETURN_IF_ERROR(impl->start());
   return std::unique_ptr<Decoder>(new Decoder(std::move(impl)));
@@ -385,6 +385,8 @@ int Decoder::num_channels() const { return impl_->num_channels(); }
 std::optional<double> Decoder::estimated_duration_s() const { return impl_->estimated_duration_s(); }
 Result<std::size_t> Decoder::read(ChannelSamples& samples) { return impl_->read(samples); }
 std::int64_t Decoder::num_skipped_packets() const { return impl_->num_skipped_packets(); }
+std::int64_t Decoder::num_input_frames() const { return impl_->num_input_frames(); }
+int Decoder::input_sample_rate() const { return impl_->input_sample_rate(); }
 int Decoder::num_audio_tracks() const { return impl_->num_audio_tracks(); }
 int Decoder::audio_track() const { return impl_->audio_track(); }
 double Decoder::missing_s() const { return impl_->missing_s(); }

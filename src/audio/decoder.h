@@ -26,6 +26,8 @@ struct DecoderOptions {
   std::stop_token stop = {};
 };
 
+class Input;
+
 /// 16-bit samples at kSampleRate, [channel][sample]; all channels have the same length.
 using ChannelSamples = std::vector<std::vector<std::int16_t>>;
 
@@ -48,6 +50,10 @@ class Decoder {
   /// The same for a file's bytes in memory, which must outlive the decoder. `name` stands for the file in messages, and
   /// its extension tells formats that can't be told by their bytes (as it does for files).
   static Result<std::unique_ptr<Decoder>> open_memory(std::span<const std::byte> bytes, const std::string& name,
+                                                      DecoderOptions options = {});
+
+  /// A live stream in the container that FFmpeg calls `container`. Reads no further ahead than it has to.
+  static Result<std::unique_ptr<Decoder>> open_stream(std::unique_ptr<Input> input, const char* container,
                                                       DecoderOptions options = {});
 
   ~Decoder();
@@ -73,6 +79,10 @@ class Decoder {
   /// Packets left out so far because they could not be decoded. More than 0 calls for a warning: positions after such a
   /// gap are early by its length.
   std::int64_t num_skipped_packets() const;
+
+  /// What was decoded so far, in samples per channel at input_sample_rate(). That rate may change within a file.
+  std::int64_t num_input_frames() const;
+  int input_sample_rate() const;  ///< 0 before the first block
 
   /// After the end: seconds of audio that the file's header announces and its data do not hold, as when a transfer
   /// broke off. 0 for less than 2 s or 2 %, and for files that don't say how long they are (docs/audio.md).

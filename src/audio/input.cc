@@ -23,7 +23,30 @@ constexpr int kBufferBytes = 64 * 1024;
 
 }  // namespace
 
-Result<std::unique_ptr<Input>> Input::open(const std::filesystem::path& path, std::stop_token stop) {
+Input::~Input() {
+  if (context_ != nullptr) av_freep(&context_->buffer);
+  avio_context_free(&context_);
+}
+
+Status Input::make_context() {
+  const auto read = [](void* self, std::uint8_t* buffer, int size) {
+    return static_cast<Input*>(self)->read({buffer, static_cast<std::size_t>(size)});
+  };
+  const auto seek = [](void* self, std::int64_t offset, int whence) {
+    return static_cast<Input*>(self)->seek(offset, whence);
+  };
+  auto* buffer = static_cast<unsigned char*>(av_malloc(kBufferBytes));
+  if (buffer != nullptr) {
+    context_ = avio_alloc_context(buffer, kBufferBytes, 0, this, read, nullptr, size() ? +seek : nullptr);
+  }
+  if (context_ == nullptr) {
+    av_free(buffer);
+    return Error{ErrorCode::kOutOfMemory, fmt::format("{}: not enough memory to read the audio", name_), name_};
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Input>> FileInput::open(const std::filesystem::path& path, std::stop_token stop) {
   if (path.empty()) return Error{ErrorCode::kInvalidArgument, "no file name: expected an audio or video file", ""};
   // Non-blocking, because opening a pipe would otherwise wait for its writer; regular files take no notice.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -35,78 +58,68 @@ Result<std::unique_ptr<Input>> Input::open(const std::filesystem::path& path, st
     ::close(fd);
     return file_error("cannot open", path, error_number);
   }
-  auto input = std::unique_ptr<Input>(new Input(file, info.st_size, path.string(), std::move(stop)));
+  auto input = std::unique_ptr<FileInput>(new FileInput(file, info.st_size, path.string(), std::move(stop)));
   if (!S_ISREG(info.st_mode)) {
     const std::string_view what =
         S_ISDIR(info.st_mode) ? "is a folder; give the files in it" : "pipes and devices cannot be read; give a file";
     return Error{ErrorCode::kInvalidArgument, fmt::format("{}: {}", path.string(), what), path.string()};
   }
   STENOD_RETURN_IF_ERROR(input->start());
-  return input;
+  return std::unique_ptr<Input>(std::move(input));
 }
 
-Result<std::unique_ptr<Input>> Input::open_memory(std::span<const std::byte> bytes, const std::string& name,
-                                                  std::stop_token stop) {
+Result<std::unique_ptr<Input>> FileInput::open_memory(std::span<const std::byte> bytes, const std::string& name,
+                                                      std::stop_token stop) {
   std::FILE* file = nullptr;
   if (!bytes.empty()) {
     file = ::fmemopen(const_cast<std::byte*>(bytes.data()), bytes.size(), "rb");  // read only in spite of its type
     if (file == nullptr) return file_error("cannot open", name, errno);
   }
   const auto size = static_cast<std::int64_t>(bytes.size());
-  auto input = std::unique_ptr<Input>(new Input(file, size, name, std::move(stop)));
+  auto input = std::unique_ptr<FileInput>(new FileInput(file, size, name, std::move(stop)));
   STENOD_RETURN_IF_ERROR(input->start());
-  return input;
+  return std::unique_ptr<Input>(std::move(input));
 }
 
-Input::Input(std::FILE* file, std::int64_t size, std::string name, std::stop_token stop)
-    : file_(file), size_(size), name_(std::move(name)), stop_(std::move(stop)) {}
+FileInput::FileInput(std::FILE* file, std::int64_t size, std::string name, std::stop_token stop)
+    : Input(std::move(name)), file_(file), size_(size), stop_(std::move(stop)) {}
 
-Input::~Input() {
-  if (context_ != nullptr) av_freep(&context_->buffer);
-  avio_context_free(&context_);
+FileInput::~FileInput() {
   if (file_ != nullptr) std::fclose(file_);
 }
 
-Status Input::start() {
+Status FileInput::start() {
   if (size_ == 0) {
-    return Error{ErrorCode::kAudioEmpty, fmt::format("{}: the file is empty (0 bytes), expected audio or video", name_),
-                 name_};
+    return Error{ErrorCode::kAudioEmpty,
+                 fmt::format("{}: the file is empty (0 bytes), expected audio or video", name()), name()};
   }
   std::setvbuf(file_, nullptr, _IONBF, 0);  // AVIOContext has a buffer of its own
-  auto* buffer = static_cast<unsigned char*>(av_malloc(kBufferBytes));
-  if (buffer != nullptr) context_ = avio_alloc_context(buffer, kBufferBytes, 0, this, &read, nullptr, &seek);
-  if (context_ == nullptr) {
-    av_free(buffer);
-    return Error{ErrorCode::kOutOfMemory, fmt::format("{}: not enough memory to read the file", name_), name_};
-  }
-  return {};
+  return make_context();
 }
 
-Status Input::status() const {
+Status FileInput::status() const {
   if (stop_.stop_requested()) {
-    return Error{ErrorCode::kCancelled, fmt::format("{}: decoding was cancelled", name_), name_};
+    return Error{ErrorCode::kCancelled, fmt::format("{}: decoding was cancelled", name()), name()};
   }
-  if (error_number_ != 0) return file_error("cannot read", name_, error_number_);
+  if (error_number_ != 0) return file_error("cannot read", name(), error_number_);
   return {};
 }
 
-int Input::read(void* self, std::uint8_t* buffer, int size) {
-  auto* input = static_cast<Input*>(self);
-  if (input->stop_.stop_requested()) return AVERROR_EXIT;
+int FileInput::read(std::span<std::uint8_t> buffer) {
+  if (stop_.stop_requested()) return AVERROR_EXIT;
   errno = 0;
-  const std::size_t n = std::fread(buffer, 1, static_cast<std::size_t>(size), input->file_);
+  const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), file_);
   if (n > 0) return static_cast<int>(n);
-  if (std::ferror(input->file_) == 0) return AVERROR_EOF;
-  input->error_number_ = errno != 0 ? errno : EIO;
-  return AVERROR(input->error_number_);
+  if (std::ferror(file_) == 0) return AVERROR_EOF;
+  error_number_ = errno != 0 ? errno : EIO;
+  return AVERROR(error_number_);
 }
 
-std::int64_t Input::seek(void* self, std::int64_t offset, int whence) {
-  auto* input = static_cast<Input*>(self);
-  if (whence == AVSEEK_SIZE) return input->size_;
-  if (input->stop_.stop_requested()) return AVERROR_EXIT;
-  if (::fseeko(input->file_, offset, whence & ~AVSEEK_FORCE) != 0) return AVERROR(EINVAL);
-  return ::ftello(input->file_);
+std::int64_t FileInput::seek(std::int64_t offset, int whence) {
+  if (whence == AVSEEK_SIZE) return size_;
+  if (stop_.stop_requested()) return AVERROR_EXIT;
+  if (::fseeko(file_, offset, whence & ~AVSEEK_FORCE) != 0) return AVERROR(EINVAL);
+  return ::ftello(file_);
 }
 
 }  // namespace stenod::audio

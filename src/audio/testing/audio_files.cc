@@ -79,7 +79,7 @@ double rms(std::span<const std::int16_t> samples) {
 }
 
 bool encode(const std::filesystem::path& path, const std::string& encoder, int sample_rate, int num_channels,
-            std::span<const std::int16_t> samples) {
+            std::span<const std::int16_t> samples, const std::string& muxer_options) {
   const AVCodec* type = avcodec_find_encoder_by_name(encoder.c_str());
   if (type == nullptr) return false;
   AVFormatContext* format = nullptr;
@@ -96,7 +96,11 @@ bool encode(const std::filesystem::path& path, const std::string& encoder, int s
   stream->time_base = codec->time_base;
   avcodec_parameters_from_context(stream->codecpar, codec);
   EXPECT_GE(avio_open(&format->pb, path.c_str(), AVIO_FLAG_WRITE), 0);
-  EXPECT_GE(avformat_write_header(format, nullptr), 0);
+  AVDictionary* options = nullptr;
+  EXPECT_GE(av_dict_parse_string(&options, muxer_options.c_str(), "=", ":", 0), 0);
+  EXPECT_GE(avformat_write_header(format, &options), 0);
+  EXPECT_EQ(av_dict_count(options), 0) << "unknown: " << muxer_options;
+  av_dict_free(&options);
 
   AVPacket* packet = av_packet_alloc();
   const int frame_size = codec->frame_size > 0 ? codec->frame_size : 1024;
@@ -136,12 +140,28 @@ bool encode(const std::filesystem::path& path, const std::string& encoder, int s
   }
   avcodec_send_frame(codec, nullptr);
   drain(format, codec, packet);
-  EXPECT_EQ(av_write_trailer(format), 0);
+  EXPECT_GE(av_write_trailer(format), 0);
   av_packet_free(&packet);
   avcodec_free_context(&codec);
   avio_closep(&format->pb);
   avformat_free_context(format);
   return true;
+}
+
+std::vector<std::string> read_packets(const std::filesystem::path& path) {
+  std::vector<std::string> packets;
+  AVFormatContext* format = nullptr;
+  EXPECT_EQ(avformat_open_input(&format, path.c_str(), nullptr, nullptr), 0);
+  AVPacket* packet = av_packet_alloc();
+  while (av_read_frame(format, packet) == 0) {
+    if (packet->stream_index == 0) {
+      packets.emplace_back(reinterpret_cast<const char*>(packet->data), static_cast<std::size_t>(packet->size));
+    }
+    av_packet_unref(packet);
+  }
+  av_packet_free(&packet);
+  avformat_close_input(&format);
+  return packets;
 }
 
 void join_tracks(const std::filesystem::path& path, const std::vector<std::filesystem::path>& files,

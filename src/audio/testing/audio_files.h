@@ -42,9 +42,12 @@ std::vector<std::int16_t> tone(double hz, int sample_rate, double seconds);
 double rms(std::span<const std::int16_t> samples);
 
 /// Encodes interleaved samples with one of FFmpeg's encoders into a file whose extension chooses the container.
-/// False if FFmpeg was built without that encoder.
+/// False if FFmpeg was built without that encoder. `muxer_options` as "live=1:…".
 bool encode(const std::filesystem::path& path, const std::string& encoder, int sample_rate, int num_channels,
-            std::span<const std::int16_t> samples);
+            std::span<const std::int16_t> samples, const std::string& muxer_options = {});
+
+/// The packets of a file's first track.
+std::vector<std::string> read_packets(const std::filesystem::path& path);
 
 /// Copies the audio tracks of `files` into one file, whose index, where its container has one, is at its beginning.
 /// The track with number `default_track`, counted from 0, is marked as the default.
