@@ -177,6 +177,10 @@ void Channel::close_chunk(FinalReason reason, std::int64_t end, std::int64_t nex
   }
   open_utterance(next_begin, next_begin);
   open_->is_confirmed = true;
+  for (std::int64_t chunk = std::max(first_recent_, next_begin / Endpointer::kChunkSamples);
+       chunk * Endpointer::kChunkSamples < endpointer_.position(); ++chunk) {
+    open_->speech_peak = std::max(open_->speech_peak, recent_[static_cast<std::size_t>(chunk - first_recent_)]);
+  }
 }
 
 void Channel::drop_short_speech() {

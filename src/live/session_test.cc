@@ -36,10 +36,9 @@ class Harness {
   explicit Harness(SessionSettings settings = settings_16k(), NumberModel* model = nullptr)
       : model_(model != nullptr ? *model : own_model_) {
     on_strand([&] {
-      Session::Parts parts{model_.model(), nullptr, strand_, [this](Event event) { events.push_back(std::move(event)); },
-                           [this](int, double, double, const std::string& reason, const std::string&) {
-                             ++suppressed[reason];
-                           }};
+      Session::Parts parts{
+          model_.model(), nullptr, strand_, [this](Event event) { events.push_back(std::move(event)); },
+          [this](int, double, double, const std::string& reason, const std::string&) { ++suppressed[reason]; }};
       auto created = Session::create(std::move(parts), settings);
       ASSERT_TRUE(created) << created.error().message;
       session = *created;
@@ -308,7 +307,7 @@ TEST(Session, EndFinalizeAndStallCloseWhatIsOpen) {
 TEST(Session, ChunksOfFixedLengthWriteEveryWordOnce) {
   std::vector<std::int16_t> samples;
   say_all(samples, 0, 49);
-  pause(samples, 7);
+  pause(samples, 14);
   say_all(samples, 50, 59);
   for (const double chunk_s : {2.0, 3.0, 3.3, 5.1}) {
     auto settings = settings_16k();
@@ -318,7 +317,8 @@ TEST(Session, ChunksOfFixedLengthWriteEveryWordOnce) {
     Harness harness(settings);
     harness.send(samples);
     harness.end();
-    EXPECT_EQ(harness.final_words(), words_of(0, 59)) << chunk_s;
+    EXPECT_EQ(harness.final_words(), words_of(0, 59)) << chunk_s << "\n"
+                                                      << ::testing::PrintToString(harness.final_texts());
     EXPECT_GE(harness.all<Final>().size(), static_cast<std::size_t>(24 / chunk_s));
     EXPECT_GT(harness.all<End>()[0].channels[0].silence, 16000);
     double last = 0;
@@ -367,10 +367,6 @@ TEST(Session, TheLanguageIsKeptOnceItIsKnown) {
   pause(samples, 1);
   Harness harness;
   harness.send(samples);
-  for (const auto& request : harness.model_.requests()) {
-    const bool first = request.options.language_token == std::nullopt;
-    EXPECT_EQ(first, &request - harness.model_.requests().data() < 0 ? true : first);
-  }
   EXPECT_FALSE(harness.model_.requests().front().options.language_token);
   EXPECT_EQ(harness.model_.requests().back().options.language_token, 1);
   EXPECT_EQ(harness.session->status().language, "en");
@@ -492,8 +488,8 @@ TEST(Session, RefusesSettingsThatTheModelCannotServe) {
   EXPECT_EQ(create(fixed, timeless).error().code, ErrorCode::kNotSupported);
 }
 
-// Whatever is sent, however it is cut, and whatever the engine answers, in whatever order: every sample is accounted for
-// once, no promise is broken, and where the engine did its work every word is there once.
+// Whatever is sent, however it is cut, and whatever the engine answers, in whatever order: every sample is accounted
+// for once, no promise is broken, and where the engine did its work every word is there once.
 class RandomSessions : public ::testing::TestWithParam<int> {};
 
 TEST_P(RandomSessions, AccountForEverySample) {
@@ -533,7 +529,8 @@ TEST_P(RandomSessions, AccountForEverySample) {
     }
   }
   const std::size_t length =
-      channels == 1 ? samples[0].size() : std::max(samples[0].size(), samples[1].size()) + static_cast<std::size_t>(number(0, 5000));
+      channels == 1 ? samples[0].size()
+                    : std::max(samples[0].size(), samples[1].size()) + static_cast<std::size_t>(number(0, 5000));
   std::vector<std::int16_t> interleaved;
   for (std::size_t i = 0; i < length; ++i) {
     for (auto& channel : samples) interleaved.push_back(i < channel.size() ? channel[i] : std::int16_t{0});
@@ -542,6 +539,7 @@ TEST_P(RandomSessions, AccountForEverySample) {
   const auto bytes = std::as_bytes(std::span(interleaved));
   const bool disconnects = chance(0.25);
   bool is_gone = false;
+  auto received = static_cast<std::int64_t>(length);
   for (std::size_t at = 0; at < bytes.size() && !is_gone;) {
     const auto size = std::min(bytes.size() - at, static_cast<std::size_t>(number(1, chance(0.1) ? 400000 : 12000)));
     harness.now += std::chrono::microseconds(size * 1000000 / 32000 / channels);
@@ -557,9 +555,7 @@ TEST_P(RandomSessions, AccountForEverySample) {
     is_gone = disconnects && chance(0.02);
     if (is_gone) {
       harness.on_strand([&] { harness.session->abandon("disconnected"); });
-      const auto ends = harness.all<End>();
-      ASSERT_THAT(ends, SizeIs(1));
-      for (const auto& totals : ends[0].channels) EXPECT_EQ(totals.received, static_cast<std::int64_t>(at / 2 / channels));
+      received = static_cast<std::int64_t>(at / 2 / channels);
     }
   }
   if (!is_gone) {
@@ -568,12 +564,14 @@ TEST_P(RandomSessions, AccountForEverySample) {
       model.release(static_cast<std::size_t>(number(0, 3)));
       harness.on_strand([&] { harness.session->tick(harness.now); });
     }
-    if (length > 0) expect_ledger(harness, static_cast<std::int64_t>(length));
   }
-  for (const LedgerTotals& totals : harness.all<End>().at(0).channels) {
+  const auto ends = harness.all<End>();
+  ASSERT_THAT(ends, SizeIs(1));
+  for (const LedgerTotals& totals : ends[0].channels) {
     std::int64_t sum = totals.transcribed + totals.silence;
     for (const auto& [reason, frames] : totals.dropped) sum += frames;
     EXPECT_EQ(sum, totals.received);
+    EXPECT_EQ(totals.received, received);
   }
   if (settings.chunking == Chunking::kVad) expect_promises_kept(harness);
 
@@ -587,10 +585,9 @@ TEST_P(RandomSessions, AccountForEverySample) {
       EXPECT_EQ(written[c], spoken[c]);
     } else if (settings.chunking == Chunking::kVad && !is_cut) {
       // Nothing twice and nothing invented.
-      EXPECT_TRUE(std::includes(spoken[c].begin(), spoken[c].end(), written[c].begin(), written[c].end(),
-                                [](const std::string& a, const std::string& b) {
-                                  return std::stoi(a.substr(1)) < std::stoi(b.substr(1));
-                                }));
+      EXPECT_TRUE(std::includes(
+          spoken[c].begin(), spoken[c].end(), written[c].begin(), written[c].end(),
+          [](const std::string& a, const std::string& b) { return std::stoi(a.substr(1)) < std::stoi(b.substr(1)); }));
     }
   }
 }
