@@ -63,19 +63,26 @@ Status check(const StreamFormat& format) {
   return {};
 }
 
+constexpr std::array<std::pair<std::string_view, StreamEncoding>, 6> kEncodingNames = {
+    {{"auto", StreamEncoding::kAuto},
+     {"f32le", StreamEncoding::kFloat32},
+     {"s16le", StreamEncoding::kInt16},
+     {"mulaw", StreamEncoding::kMuLaw},
+     {"alaw", StreamEncoding::kALaw},
+     {"opus", StreamEncoding::kOpus}}};
+
 }  // namespace
 
 std::optional<StreamEncoding> parse_stream_encoding(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, StreamEncoding>, 6> kNames = {{{"auto", StreamEncoding::kAuto},
-                                                                                  {"f32le", StreamEncoding::kFloat32},
-                                                                                  {"s16le", StreamEncoding::kInt16},
-                                                                                  {"mulaw", StreamEncoding::kMuLaw},
-                                                                                  {"alaw", StreamEncoding::kALaw},
-                                                                                  {"opus", StreamEncoding::kOpus}}};
-  for (const auto& [known, encoding] : kNames) {
+  for (const auto& [known, encoding] : kEncodingNames) {
     if (name == known) return encoding;
   }
   return std::nullopt;
+}
+
+std::string_view stream_encoding_name(StreamEncoding encoding) {
+  const auto is_it = [encoding](const auto& known) { return known.second == encoding; };
+  return std::find_if(kEncodingNames.begin(), kEncodingNames.end(), is_it)->first;
 }
 
 class StreamDecoder::Impl {

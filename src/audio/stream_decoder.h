@@ -23,6 +23,7 @@ enum class StreamEncoding {
 
 /// As settings spell them: auto, f32le, s16le, mulaw, alaw, opus.
 std::optional<StreamEncoding> parse_stream_encoding(std::string_view name);
+std::string_view stream_encoding_name(StreamEncoding encoding);
 
 struct StreamFormat {
   static constexpr int kMinSampleRate = 8000;
