@@ -47,8 +47,9 @@ struct StreamCounters {
 /// Turns audio that arrives as bytes over a live connection into 16-bit samples at kSampleRate, one stream a channel.
 ///
 /// What comes out does not depend on how the bytes were cut into messages (except that a message of Opus is a packet),
-/// and does not drift: after finish() it is round(input frames * kSampleRate / rate) samples, and before that at most
-/// about 3 ms less (docs/audio.md). Memory is bounded whatever is sent; nothing leads to the network or to a file.
+/// and does not drift: after finish() it is round(input frames * kSampleRate / rate) samples (of containers within
+/// one), and before that at most 2 ms less. Memory is bounded whatever is sent; nothing leads to the network or to a
+/// file.
 ///
 /// Used by one thread at a time. Does not block, but computes; with a container in a thread of its own.
 class StreamDecoder {

@@ -63,6 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto bytes = std::as_bytes(std::span(data, size)).subspan(4);
   const Outcome cut = decode(format, bytes, message);
   if (format.encoding == StreamEncoding::kOpus) return 0;  // there a message is a packet
+  // FFmpeg looks for the next frame of a damaged MP3 or FLAC stream in what one read has given.
+  if (size > 4 && (data[4] == 'I' || data[4] == 'f')) return 0;
   const Outcome whole = decode(format, bytes, bytes.size() + 1);
   // How much is too much for one message does depend on the messages.
   if (cut.ok && whole.ok) check(cut.samples == whole.samples);
