@@ -74,6 +74,8 @@ int http_status(ErrorCode code) {
       return 413;
     case ErrorCode::kExpectationFailed:
       return 417;
+    case ErrorCode::kHostNotAllowed:
+      return 421;
     case ErrorCode::kUpgradeRequired:
       return 426;
     case ErrorCode::kHeaderTooLarge:

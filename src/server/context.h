@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "base/thread_pool.h"
+#include "server/client_address.h"
+#include "server/connection_table.h"
+#include "server/options.h"
+#include "server/origin.h"
+#include "server/router.h"
+#include "server/server_metrics.h"
+
+namespace stenod::server {
+
+/// What all connections of a server share. Everything is constant or may be used by any thread.
+struct ServerContext {
+  ServerContext(ServerOptions server_options, Router server_router, TrustedProxies server_proxies, OriginPolicy policy,
+                ThreadPool& pool)
+      : options(std::move(server_options)),
+        router(std::move(server_router)),
+        proxies(std::move(server_proxies)),
+        origins(std::move(policy)),
+        audio_pool(pool),
+        metrics(options.metrics),
+        table(options.limits.max_connections, options.limits.max_connections_per_client, metrics) {}
+
+  const ServerOptions options;
+  const Router router;
+  const TrustedProxies proxies;
+  const OriginPolicy origins;
+  ThreadPool& audio_pool;
+  ServerMetrics metrics;
+  std::atomic<std::size_t> assembling_bytes = 0;  ///< see Limits::max_assembling_bytes
+  ConnectionTable table;
+};
+
+}  // namespace stenod::server
