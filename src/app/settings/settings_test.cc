@@ -76,9 +76,10 @@ TEST_F(SettingsTest, EverySettingHasItsSpellingsAndAnAllowedDefault) {
   std::set<std::string_view> sections;
   for (const Setting& setting : settings_table()) {
     for (const auto& name : {setting.flag(), setting.variable(), setting.short_flag(), setting.short_variable()}) {
-      if (!name.empty()) EXPECT_TRUE(spellings.insert(name).second) << name;
+      EXPECT_TRUE(name.empty() || spellings.insert(name).second) << name;
     }
-    if (setting.section != section) EXPECT_TRUE(sections.insert(section = setting.section).second) << section;
+    const bool is_next = setting.section != section;
+    EXPECT_TRUE(!is_next || sections.insert(section = setting.section).second) << section;
     EXPECT_FALSE(setting.description.empty()) << setting.key();
     ServeSettings settings;
     const Status status = set_setting(setting, get_setting(setting, settings), settings);
