@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "access/principal.h"
+#include "base/ip_address.h"
 #include "base/result.h"
 
 namespace stenod::access {
@@ -50,10 +51,10 @@ class StreamLease {
 
  private:
   friend class Access;
-  StreamLease(Access* access, Principal principal, std::string client);
+  StreamLease(Access* access, Principal principal, const IpAddress& client);
   Access* access_ = nullptr;
   Principal principal_;
-  std::string client_;
+  IpAddress client_;
 };
 
 /// Decides who may do what: keys, tokens, and the limits of both.

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <array>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -12,19 +10,20 @@
 #include <string_view>
 #include <vector>
 
+#include "access/credentials.h"
 #include "access/principal.h"
 #include "base/result.h"
 
 namespace stenod::access {
 
-using TimePoint = std::chrono::sys_seconds;
-using Digest = std::array<std::byte, 32>;  ///< SHA-256
+/// Days since 1970-01-01, UTC.
+std::int64_t day_of(std::chrono::system_clock::time_point time);
 
 /// A key as it is stored: its text is known only to whoever created it.
 struct KeyRecord {
   std::string id;  ///< 8 characters, also part of the text
   std::string name;
-  Digest digest = {};  ///< of the text
+  std::string digest;  ///< SHA-256 of the text, 64 hexadecimal digits
   bool is_admin = false;
   Limits limits;
   TimePoint created_at;
@@ -37,8 +36,8 @@ struct KeyRecord {
 struct NewKey {
   std::string name;
   bool is_admin = false;
-  Limits limits;
-  std::optional<TimePoint> expires_at;
+  Limits limits = {};
+  std::optional<TimePoint> expires_at = {};
 };
 
 struct CreatedKey {
@@ -49,7 +48,7 @@ struct CreatedKey {
 /// Audio that a key has used on a day.
 struct Usage {
   std::string key_id;
-  std::int64_t day = 0;  ///< since 1970-01-01, UTC
+  std::int64_t day = 0;  ///< as day_of() counts
   double audio_s = 0;
 };
 
@@ -59,9 +58,12 @@ struct Usage {
 ///
 /// Only SHA-256 digests of keys are stored. A slow password hash would add nothing: a key is 160 random bits, which
 /// nobody finds by trying, however fast.
+///
+/// The schema stands in key_store.cc; `PRAGMA user_version` is its version.
 class KeyStore {
  public:
-  /// Errors: kNotFound, kPermissionDenied, kIoError, kAccessDatabaseDamaged.
+  /// Errors, here and below: kNotFound, kPermissionDenied, kIoError, kDiskFull, kAccessDatabaseDamaged, kNotSupported
+  /// (written by a later version).
   static Result<KeyStore> open(const std::filesystem::path& file);
   /// Creates the file, for its owner alone (0600), and its folder where they are not there.
   static Result<KeyStore> open_or_create(const std::filesystem::path& file);
@@ -76,8 +78,10 @@ class KeyStore {
   /// Error kNotFound for an unknown id; revoking again changes nothing.
   Status revoke(std::string_view id, TimePoint now);
 
-  /// Whether another process may have changed something since the last call.
+  /// Whether another process may have changed something since the last call, or put another file in this one's place:
+  /// then the store has to be opened again.
   Result<bool> has_changed();
+  bool is_replaced() const;
   /// What signs tokens; as old as the file.
   Result<std::string> token_secret();
 

@@ -8,10 +8,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <sstream>
 #include <utility>
 
 #include "app/console.h"
+#include "app/serve_options.h"
 #include "text/language.h"
 
 namespace stenod::app {
@@ -23,6 +25,7 @@ constexpr const char* kExamples = R"(Examples:
   stenod transcribe talk.mp3
   stenod transcribe --format srt --output-dir subtitles/ *.mp4
   stenod model pull base
+  stenod serve
   stenod doctor
 
 'stenod COMMAND --help' says more about each.)";
@@ -42,6 +45,16 @@ constexpr const char* kModelExamples = R"(Examples:
   stenod model list
   stenod model pull base
   stenod model info base)";
+
+constexpr const char* kKeyExamples = R"(Examples:
+  stenod key create "Call centre" --streams 20 --minutes-per-day 6000
+  stenod key create operations --admin
+  stenod key create trial --expires 30d
+  stenod key list
+  stenod key revoke k7w2mq5d
+
+Run it as the user that the server runs as: both use the same folder
+(STENOD_DATA_DIR). A running server sees changes within seconds.)";
 
 constexpr const char* kBenchExamples = R"(Example:
   stenod bench file --repeat 11 clip.wav)";
@@ -303,7 +316,76 @@ CLI::App* add_bench_file(CLI::App& app, BenchFileCommand& command, RawOptions& r
   return added;
 }
 
+CLI::App* add_key(CLI::App& app, KeyCommand& command, RawOptions& raw, std::string& expires) {
+  CLI::App* const added = app.add_subcommand("key", "Create, list and revoke the keys of those who use the server");
+  added->footer(kKeyExamples);
+  added->require_subcommand(1);
+
+  CLI::App* const create = added->add_subcommand("create", "Create a key and print it, this once");
+  auto key = std::make_shared<access::NewKey>();
+  create->add_option("NAME", key->name, "Whose key it is; for logs and lists")->required();
+  create->add_option("--streams", key->limits.streams, "Live streams at once; 0: no limit")
+      ->check(whole_number(0, 1000000))
+      ->type_name("N")
+      ->capture_default_str();
+  create
+      ->add_option("--minutes-per-day", key->limits.audio_minutes_per_day,
+                   "Minutes of audio a day (UTC), live and files; 0: no limit")
+      ->check(CLI::Range(0.0, 1e9))
+      ->type_name("M")
+      ->capture_default_str();
+  create->add_flag("--admin", key->is_admin, "May also see what others do");
+  create->add_option("--expires", expires, "Last day (UTC), or how long: 2027-12-31, 30d, 12h; otherwise never")
+      ->type_name("WHEN");
+  create->callback([&command, key] { command.action = CreateKey{*key}; });
+
+  CLI::App* const list = added->add_subcommand("list", "All keys, their limits, and what they have used today");
+  auto listing = std::make_shared<ListKeys>();
+  list->add_flag("--json", listing->json, "For programs");
+  list->callback([&command, listing] { command.action = *listing; });
+
+  CLI::App* const revoke = added->add_subcommand("revoke", "End a key's rights, and those of its tokens");
+  auto revoked = std::make_shared<RevokeKey>();
+  revoke->add_option("ID", revoked->id, "As 'stenod key list' shows it")->required();
+  revoke->callback([&command, revoked] { command.action = *revoked; });
+
+  for (CLI::App* action : {create, list, revoke}) add_log_level(*action, raw);
+  return added;
+}
+
+std::optional<UsageExit> finish_key(const std::string& expires, KeyCommand& command) {
+  auto* create = std::get_if<CreateKey>(&command.action);
+  if (create == nullptr || expires.empty()) return std::nullopt;
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const auto end = parse_expiry(expires, now);
+  if (!end) return wrong("--expires: " + end.error().message);
+  create->key.expires_at = *end;
+  return std::nullopt;
+}
+
 }  // namespace
+
+Result<std::chrono::sys_seconds> parse_expiry(std::string_view text, std::chrono::sys_seconds now) {
+  using namespace std::chrono;
+  const auto number = [&](std::size_t at, std::size_t size) -> int {
+    int value = -1;
+    const char* const begin = text.data() + at;
+    const auto [end, error] = std::from_chars(begin, begin + size, value);
+    return error == std::errc() && end == begin + size && *begin != '-' ? value : -1;
+  };
+  if (text.size() == 10 && text[4] == '-' && text[7] == '-') {
+    const year_month_day date(year(number(0, 4)), month(static_cast<unsigned>(number(5, 2))),
+                              day(static_cast<unsigned>(number(8, 2))));
+    if (number(0, 4) >= 0 && date.ok()) return sys_seconds(sys_days(date) + days(1));
+  } else if (text.size() >= 2 && text.size() <= 7) {
+    const int count = number(0, text.size() - 1);
+    if (count > 0 && text.back() == 'd') return now + days(count);
+    if (count > 0 && text.back() == 'h') return now + hours(count);
+  }
+  return Error{
+      ErrorCode::kInvalidArgument,
+      fmt::format("'{}' is no time, expected a day such as 2027-12-31, or a duration such as 30d or 12h", text)};
+}
 
 std::string version_text() { return "stenod " STENOD_VERSION; }
 
@@ -314,17 +396,22 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   app.require_subcommand(1);
   app.fallthrough(false);
 
-  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw;
+  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, key_raw;
+  std::string expires;
   TranscribeCommand transcribe;
   ModelCommand model;
   DoctorCommand doctor;
   BenchFileCommand bench;
+  KeyCommand key;
+  ServeOptions serve;
   const CLI::App* const transcribe_app = add_transcribe(app, transcribe, transcribe_raw);
   const CLI::App* const model_app = add_model(app, model, model_raw);
   const CLI::App* const doctor_app = add_doctor(app, doctor, doctor_raw);
   const CLI::App* const bench_app = add_bench_file(app, bench, bench_raw);
+  const CLI::App* const serve_app = serve.add(app);
+  const CLI::App* const key_app = add_key(app, key, key_raw, expires);
   // Known, but not built yet: not shown, and every use says so.
-  for (const char* name : {"serve", "worker", "eval", "plan", "key"}) {
+  for (const char* name : {"worker", "eval", "plan"}) {
     app.add_subcommand(name)->group("")->allow_extras()->prefix_command();
   }
 
@@ -350,6 +437,11 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
     line = {std::move(doctor), doctor_raw.log_level};
   } else if (*model_app) {
     line = {std::move(model), model_raw.log_level};
+  } else if (*serve_app) {
+    return serve.finish();
+  } else if (*key_app) {
+    problem = finish_key(expires, key);
+    line = {std::move(key), key_raw.log_level};
   } else {
     problem = wrong(fmt::format("'stenod {}' is not built yet", app.get_subcommands().front()->get_name()),
                     ErrorCode::kNotSupported);

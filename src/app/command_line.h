@@ -1,12 +1,17 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "access/key_store.h"
+#include "app/settings/load_settings.h"
+#include "base/log.h"
 #include "compute/isa.h"
 #include "compute/types.h"
 #include "text/format.h"
@@ -54,11 +59,32 @@ struct DoctorCommand {
   bool json = false;
 };
 
-using Command = std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand>;
+struct ServeCommand {
+  LoadedSettings settings;
+  bool print_config = false;
+};
+
+struct CreateKey {
+  access::NewKey key;
+};
+struct ListKeys {
+  bool json = false;
+};
+struct RevokeKey {
+  std::string id;
+};
+
+struct KeyCommand {
+  std::variant<ListKeys, CreateKey, RevokeKey> action;
+};
+
+using Command =
+    std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand, ServeCommand, KeyCommand>;
 
 struct CommandLine {
   Command command;
   std::string log_level = "info";
+  LogFormat log_format = LogFormat::kMessages;
 };
 
 /// Nothing to run: help or version for standard output (status 0), or what is wrong for standard error (status 2).
@@ -69,6 +95,10 @@ struct UsageExit {
 
 /// Flags win over STENOD_* variables of the environment, those over MODEL_SIZE and DEVICE, those over defaults.
 std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* const* argv);
+
+/// The end of a key's rights: of "2027-12-31" the end of that day (UTC), of "30d" or "12h" so long after `now`. Error:
+/// kInvalidArgument.
+Result<std::chrono::sys_seconds> parse_expiry(std::string_view text, std::chrono::sys_seconds now);
 
 /// "stenod 1.2.3"
 std::string version_text();

@@ -17,6 +17,8 @@ int run(const TranscribeCommand& command, Interrupt& interrupt);
 int run(const BenchFileCommand& command, Interrupt& interrupt);
 int run(const ModelCommand& command, Interrupt& interrupt);
 int run(const DoctorCommand& command, Interrupt& interrupt);
+int run(const ServeCommand& command, Interrupt& interrupt);
+int run(const KeyCommand& command, Interrupt& interrupt);
 
 inline constexpr int kSuccess = 0;
 inline constexpr int kFailure = 1;

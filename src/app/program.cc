@@ -43,7 +43,7 @@ int run_program(int argc, const char* const* argv) try {
     return written ? kSuccess : kFailure;
   }
   const auto& line = std::get<CommandLine>(parsed);
-  init_log(line.log_level);
+  init_log(line.log_level, line.log_format);
   Interrupt interrupt;
   return std::visit([&](const auto& command) { return run(command, interrupt); }, line.command);
 } catch (const std::exception& error) {

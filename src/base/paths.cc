@@ -34,4 +34,6 @@ std::filesystem::path cache_dir() {
   return xdg("XDG_CACHE_HOME", ".cache");
 }
 
+std::filesystem::path config_dir() { return xdg("XDG_CONFIG_HOME", ".config"); }
+
 }  // namespace stenod
