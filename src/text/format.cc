@@ -155,7 +155,6 @@ class JsonWriter {
 };
 
 void write_segment(JsonWriter& json, const Segment& segment) {
-  json.element();
   json.open('{');
   json.interval(segment);
   json.string("text", segment.text);
@@ -188,7 +187,7 @@ void write_error(JsonWriter& json, const Error& error) {
   json.close('}');
 }
 
-std::string format_json(const FileTranscript& result, bool indented) {
+std::string write_json(const FileTranscript& result, bool indented, bool with_dropped) {
   const Transcript& transcript = result.transcript;
   JsonWriter json(indented);
   json.open('{');
@@ -204,10 +203,12 @@ std::string format_json(const FileTranscript& result, bool indented) {
   json.milliseconds("duration", to_ms(transcript.duration));
   json.key("segments");
   json.open('[');
-  for (const Segment& segment : transcript.segments) write_segment(json, segment);
+  for (const Segment& segment : transcript.segments) {
+    json.element();
+    write_segment(json, segment);
+  }
   json.close(']');
-  // One line a file keeps exactly the members that programs know.
-  if (indented) {
+  if (with_dropped) {
     json.key("dropped");
     json.open('[');
     for (const DroppedInterval& dropped : transcript.dropped) {
@@ -246,6 +247,14 @@ std::string format_transcript(Format format, const FileTranscript& result) {
   std::string out = writer.begin();
   for (const Segment& segment : result.transcript.segments) out += writer.segment(segment);
   return out + writer.finish(result);
+}
+
+std::string format_json_on_one_line(const FileTranscript& result) { return write_json(result, false, true); }
+
+std::string format_segment(const Segment& segment) {
+  JsonWriter json(false);
+  write_segment(json, segment);
+  return json.take();
 }
 
 std::string format_error(Format format, std::string_view file, const Error& error) {
@@ -287,7 +296,9 @@ std::string TranscriptWriter::segment(const Segment& segment) {
 }
 
 std::string TranscriptWriter::finish(const FileTranscript& result) const {
-  return is_json(format_) ? format_json(result, format_ == Format::kJson) : std::string();
+  // jsonl keeps exactly the members that programs know.
+  const bool is_whole = format_ == Format::kJson;
+  return is_json(format_) ? write_json(result, is_whole, is_whole) : std::string();
 }
 
 }  // namespace stenod::text
