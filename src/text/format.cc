@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "base/json.h"
+#include "text/json_writer.h"
 #include "text/utf8.h"
 
 namespace stenod::text {
@@ -79,90 +79,28 @@ std::string vtt_text(const Segment& segment) {
   return text;
 }
 
-// JSON, written by hand for the order of its members and the number of decimals.
+// JSON
 
-class JsonWriter {
- public:
-  /// `indented`: members on lines of their own, for people; else all on one line.
-  explicit JsonWriter(bool indented) : indented_(indented) {}
+template <typename T>
+void write_interval(JsonWriter& json, const T& timed) {
+  const auto [start, end] = interval_ms(timed);
+  json.milliseconds("start", start);
+  json.milliseconds("end", end);
+}
 
-  void open(char bracket) {
-    out_ += bracket;
-    ++depth_;
-    first_ = true;
-  }
-  void close(char bracket) {
-    --depth_;
-    if (!first_) new_line();
-    out_ += bracket;
-    first_ = false;
-  }
-  void element() {
-    if (!first_) out_ += ',';
-    if (!first_ && !indented_) out_ += ' ';
-    first_ = false;
-    new_line();
-  }
-  void key(std::string_view name) {
-    element();
-    out_ += fmt::format("\"{}\": ", name);
-  }
-  void string(std::string_view name, std::string_view value) {
-    key(name);
-    out_ += json::serialize(json::string(to_valid_utf8(value)));
-  }
-  void number(std::string_view name, double value, int decimals) {
-    key(name);
-    if (std::isfinite(value)) {
-      std::string digits = fmt::format("{:.{}f}", value, decimals);
-      // Not "-0.000".
-      if (digits.find_first_of("123456789") == std::string::npos) digits.erase(0, digits.front() == '-' ? 1 : 0);
-      out_ += digits;
-    } else {
-      out_ += "null";
-    }
-  }
-  void literal(std::string_view name, std::string_view value) {
-    key(name);
-    out_ += value;
-  }
-  void milliseconds(std::string_view name, std::int64_t ms) {
-    key(name);
-    out_ += fmt::format("{}.{:03}", ms / 1000, ms % 1000);
-  }
-  template <typename T>
-  void interval(const T& timed) {
-    const auto [start, end] = interval_ms(timed);
-    milliseconds("start", start);
-    milliseconds("end", end);
-  }
-  void channel(const std::optional<int>& channel) {
-    if (!channel) return;
-    key("channel");
-    out_ += std::to_string(*channel);
-  }
-  std::string take() { return std::move(out_) + '\n'; }
-
- private:
-  void new_line() {
-    if (indented_) out_ += '\n' + std::string(2 * static_cast<std::size_t>(depth_), ' ');
-  }
-
-  bool indented_;
-  bool first_ = true;
-  int depth_ = 0;
-  std::string out_;
-};
+void write_channel(JsonWriter& json, const std::optional<int>& channel) {
+  if (channel) json.literal("channel", std::to_string(*channel));
+}
 
 void write_segment(JsonWriter& json, const Segment& segment) {
   json.open('{');
-  json.interval(segment);
+  write_interval(json, segment);
   json.string("text", segment.text);
   json.number("avg_logprob", segment.avg_logprob, 4);
   json.number("no_speech_prob", segment.no_speech_prob, 4);
   json.number("compression_ratio", segment.compression_ratio, 4);
   json.number("temperature", segment.temperature, 2);
-  json.channel(segment.channel);
+  write_channel(json, segment.channel);
   if (!segment.words.empty()) {
     json.key("words");
     json.open('[');
@@ -170,7 +108,7 @@ void write_segment(JsonWriter& json, const Segment& segment) {
       json.element();
       json.open('{');
       json.string("word", word.word);
-      json.interval(word);
+      write_interval(json, word);
       json.number("probability", word.probability, 4);
       json.close('}');
     }
@@ -214,10 +152,10 @@ std::string write_json(const FileTranscript& result, bool indented, bool with_dr
     for (const DroppedInterval& dropped : transcript.dropped) {
       json.element();
       json.open('{');
-      json.interval(dropped);
+      write_interval(json, dropped);
       json.string("reason", dropped.reason);
       json.string("text", dropped.text);
-      json.channel(dropped.channel);
+      write_channel(json, dropped.channel);
       json.close('}');
     }
     json.close(']');
@@ -226,7 +164,7 @@ std::string write_json(const FileTranscript& result, bool indented, bool with_dr
   if (result.error) write_error(json, *result.error);
   json.milliseconds("wall_s", to_ms(result.wall_s));
   json.close('}');
-  return json.take();
+  return json.take() + '\n';
 }
 
 bool is_json(Format format) { return format == Format::kJson || format == Format::kJsonl; }
@@ -254,7 +192,7 @@ std::string format_json_on_one_line(const FileTranscript& result) { return write
 std::string format_segment(const Segment& segment) {
   JsonWriter json(false);
   write_segment(json, segment);
-  return json.take();
+  return json.take() + '\n';
 }
 
 std::string format_error(Format format, std::string_view file, const Error& error) {
@@ -264,7 +202,7 @@ std::string format_error(Format format, std::string_view file, const Error& erro
   json.string("file", file);
   write_error(json, error);
   json.close('}');
-  return json.take();
+  return json.take() + '\n';
 }
 
 std::string TranscriptWriter::begin() const {
