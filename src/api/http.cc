@@ -59,6 +59,10 @@ int http_status(ErrorCode code) {
     case ErrorCode::kAudioUnsupportedCodec:
     case ErrorCode::kAudioUnsupportedParameters:
     case ErrorCode::kAudioCorrupt:
+    case ErrorCode::kMultipartBadBoundary:
+    case ErrorCode::kMultipartMalformed:
+    case ErrorCode::kMultipartBadHeader:
+    case ErrorCode::kMultipartTruncated:
       return 400;
     case ErrorCode::kOriginNotAllowed:
       return 403;
@@ -71,11 +75,19 @@ int http_status(ErrorCode code) {
     case ErrorCode::kRequestTimeout:
       return 408;
     case ErrorCode::kPayloadTooLarge:
+    case ErrorCode::kFieldTooLarge:
+    case ErrorCode::kMultipartHeaderTooLarge:
+    case ErrorCode::kMultipartTooManyParts:
       return 413;
+    case ErrorCode::kUnsupportedMediaType:
+      return 415;
     case ErrorCode::kExpectationFailed:
       return 417;
     case ErrorCode::kHostNotAllowed:
       return 421;
+    case ErrorCode::kUnknownParameter:
+    case ErrorCode::kMissingParameter:
+      return 422;
     case ErrorCode::kUpgradeRequired:
       return 426;
     case ErrorCode::kHeaderTooLarge:

@@ -73,6 +73,14 @@ class RequestHandler {
   virtual void complete(std::shared_ptr<HttpReply> reply) = 0;
 };
 
+/// The status that goes with an error's code.
+int http_status(ErrorCode code);
+
+/// The answer for an error: its status and {"error":{"code","message","param"?}}. 503 and what has a `retry_after` come
+/// with Retry-After, kUnauthorized with WWW-Authenticate. Where the fault is the server's own (500), the message goes
+/// to the log and the client gets the code's general meaning.
+HttpResponse error_response(const Error& error);
+
 /// One route of the server.
 struct Route {
   enum class Access {
@@ -86,18 +94,12 @@ struct Route {
   std::uint64_t max_body_bytes = 0;
   /// Called on the audio pool when the head has arrived and access is granted; an error is the answer.
   std::function<Result<std::unique_ptr<RequestHandler>>(const HttpRequest&)> open;
+  /// Makes the answer of an error of this route, also one that the server found: access denied, body too large.
+  HttpResponse (*answer_error)(const Error&) = error_response;
 };
 
 /// A route without a body, answered at once.
 Route simple_route(std::string method, std::string pattern, Route::Access access,
                    std::function<HttpResponse(const HttpRequest&)> answer);
-
-/// The status that goes with an error's code.
-int http_status(ErrorCode code);
-
-/// The answer for an error: its status and {"error":{"code","message","param"?}}. 503 and what has a `retry_after` come
-/// with Retry-After, kUnauthorized with WWW-Authenticate. Where the fault is the server's own (500), the message goes
-/// to the log and the client gets the code's general meaning.
-HttpResponse error_response(const Error& error);
 
 }  // namespace stenod::api

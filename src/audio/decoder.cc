@@ -367,7 +367,7 @@ Decoder::Decoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Decoder::~Decoder() = default;
 
 Result<std::unique_ptr<Decoder>> Decoder::open(const std::filesystem::path& path, DecoderOptions options) {
-  STENOD_ASSIGN_OR_RETURN(auto input, FileInput::open(path, options.stop));
+  STENOD_ASSIGN_OR_RETURN(auto input, FileInput::open(path, options.name, options.stop));
   auto impl = std::make_unique<Impl>(std::move(input), std::move(options));
   STENOD_RETURN_IF_ERROR(impl->start());
   return std::unique_ptr<Decoder>(new Decoder(std::move(impl)));

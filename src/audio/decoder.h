@@ -24,6 +24,8 @@ struct DecoderOptions {
   ChannelMode channels = ChannelMode::kMix;
   /// Ends open() and read() with kCancelled at their next look at the file.
   std::stop_token stop = {};
+  /// What messages call the file; its extension tells formats that can't be told by their bytes. Empty: its path.
+  std::string name = {};
 };
 
 class Input;
@@ -47,8 +49,7 @@ class Decoder {
   /// kAudio…, kCancelled, kOutOfMemory.
   static Result<std::unique_ptr<Decoder>> open(const std::filesystem::path& path, DecoderOptions options = {});
 
-  /// The same for a file's bytes in memory, which must outlive the decoder. `name` stands for the file in messages, and
-  /// its extension tells formats that can't be told by their bytes (as it does for files).
+  /// The same for a file's bytes in memory, which must outlive the decoder. `name` is as in DecoderOptions.
   static Result<std::unique_ptr<Decoder>> open_memory(std::span<const std::byte> bytes, const std::string& name,
                                                       DecoderOptions options = {});
 

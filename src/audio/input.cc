@@ -46,23 +46,25 @@ Status Input::make_context() {
   return {};
 }
 
-Result<std::unique_ptr<Input>> FileInput::open(const std::filesystem::path& path, std::stop_token stop) {
+Result<std::unique_ptr<Input>> FileInput::open(const std::filesystem::path& path, std::string name,
+                                                std::stop_token stop) {
   if (path.empty()) return Error{ErrorCode::kInvalidArgument, "no file name: expected an audio or video file", ""};
+  if (name.empty()) name = path.string();
   // Non-blocking, because opening a pipe would otherwise wait for its writer; regular files take no notice.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return file_error("cannot open", path, errno);
+  if (fd < 0) return file_error("cannot open", name, errno);
   struct stat info = {};
   std::FILE* file = ::fstat(fd, &info) == 0 ? ::fdopen(fd, "rb") : nullptr;
   if (file == nullptr) {
     const int error_number = errno;
     ::close(fd);
-    return file_error("cannot open", path, error_number);
+    return file_error("cannot open", name, error_number);
   }
-  auto input = std::unique_ptr<FileInput>(new FileInput(file, info.st_size, path.string(), std::move(stop)));
+  auto input = std::unique_ptr<FileInput>(new FileInput(file, info.st_size, name, std::move(stop)));
   if (!S_ISREG(info.st_mode)) {
     const std::string_view what =
         S_ISDIR(info.st_mode) ? "is a folder; give the files in it" : "pipes and devices cannot be read; give a file";
-    return Error{ErrorCode::kInvalidArgument, fmt::format("{}: {}", path.string(), what), path.string()};
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{}: {}", name, what), name};
   }
   STENOD_RETURN_IF_ERROR(input->start());
   return std::unique_ptr<Input>(std::move(input));

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "base/json.h"
+#include "text/json_writer.h"
 #include "text/utf8.h"
 
 namespace stenod::text {
@@ -79,91 +79,28 @@ std::string vtt_text(const Segment& segment) {
   return text;
 }
 
-// JSON, written by hand for the order of its members and the number of decimals.
+// JSON
 
-class JsonWriter {
- public:
-  /// `indented`: members on lines of their own, for people; else all on one line.
-  explicit JsonWriter(bool indented) : indented_(indented) {}
+template <typename T>
+void write_interval(JsonWriter& json, const T& timed) {
+  const auto [start, end] = interval_ms(timed);
+  json.milliseconds("start", start);
+  json.milliseconds("end", end);
+}
 
-  void open(char bracket) {
-    out_ += bracket;
-    ++depth_;
-    first_ = true;
-  }
-  void close(char bracket) {
-    --depth_;
-    if (!first_) new_line();
-    out_ += bracket;
-    first_ = false;
-  }
-  void element() {
-    if (!first_) out_ += ',';
-    if (!first_ && !indented_) out_ += ' ';
-    first_ = false;
-    new_line();
-  }
-  void key(std::string_view name) {
-    element();
-    out_ += fmt::format("\"{}\": ", name);
-  }
-  void string(std::string_view name, std::string_view value) {
-    key(name);
-    out_ += json::serialize(json::string(to_valid_utf8(value)));
-  }
-  void number(std::string_view name, double value, int decimals) {
-    key(name);
-    if (std::isfinite(value)) {
-      std::string digits = fmt::format("{:.{}f}", value, decimals);
-      // Not "-0.000".
-      if (digits.find_first_of("123456789") == std::string::npos) digits.erase(0, digits.front() == '-' ? 1 : 0);
-      out_ += digits;
-    } else {
-      out_ += "null";
-    }
-  }
-  void literal(std::string_view name, std::string_view value) {
-    key(name);
-    out_ += value;
-  }
-  void milliseconds(std::string_view name, std::int64_t ms) {
-    key(name);
-    out_ += fmt::format("{}.{:03}", ms / 1000, ms % 1000);
-  }
-  template <typename T>
-  void interval(const T& timed) {
-    const auto [start, end] = interval_ms(timed);
-    milliseconds("start", start);
-    milliseconds("end", end);
-  }
-  void channel(const std::optional<int>& channel) {
-    if (!channel) return;
-    key("channel");
-    out_ += std::to_string(*channel);
-  }
-  std::string take() { return std::move(out_) + '\n'; }
-
- private:
-  void new_line() {
-    if (indented_) out_ += '\n' + std::string(2 * static_cast<std::size_t>(depth_), ' ');
-  }
-
-  bool indented_;
-  bool first_ = true;
-  int depth_ = 0;
-  std::string out_;
-};
+void write_channel(JsonWriter& json, const std::optional<int>& channel) {
+  if (channel) json.literal("channel", std::to_string(*channel));
+}
 
 void write_segment(JsonWriter& json, const Segment& segment) {
-  json.element();
   json.open('{');
-  json.interval(segment);
+  write_interval(json, segment);
   json.string("text", segment.text);
   json.number("avg_logprob", segment.avg_logprob, 4);
   json.number("no_speech_prob", segment.no_speech_prob, 4);
   json.number("compression_ratio", segment.compression_ratio, 4);
   json.number("temperature", segment.temperature, 2);
-  json.channel(segment.channel);
+  write_channel(json, segment.channel);
   if (!segment.words.empty()) {
     json.key("words");
     json.open('[');
@@ -171,7 +108,7 @@ void write_segment(JsonWriter& json, const Segment& segment) {
       json.element();
       json.open('{');
       json.string("word", word.word);
-      json.interval(word);
+      write_interval(json, word);
       json.number("probability", word.probability, 4);
       json.close('}');
     }
@@ -188,7 +125,7 @@ void write_error(JsonWriter& json, const Error& error) {
   json.close('}');
 }
 
-std::string format_json(const FileTranscript& result, bool indented) {
+std::string write_json(const FileTranscript& result, bool indented, bool with_dropped) {
   const Transcript& transcript = result.transcript;
   JsonWriter json(indented);
   json.open('{');
@@ -204,19 +141,21 @@ std::string format_json(const FileTranscript& result, bool indented) {
   json.milliseconds("duration", to_ms(transcript.duration));
   json.key("segments");
   json.open('[');
-  for (const Segment& segment : transcript.segments) write_segment(json, segment);
+  for (const Segment& segment : transcript.segments) {
+    json.element();
+    write_segment(json, segment);
+  }
   json.close(']');
-  // One line a file keeps exactly the members that programs know.
-  if (indented) {
+  if (with_dropped) {
     json.key("dropped");
     json.open('[');
     for (const DroppedInterval& dropped : transcript.dropped) {
       json.element();
       json.open('{');
-      json.interval(dropped);
+      write_interval(json, dropped);
       json.string("reason", dropped.reason);
       json.string("text", dropped.text);
-      json.channel(dropped.channel);
+      write_channel(json, dropped.channel);
       json.close('}');
     }
     json.close(']');
@@ -225,7 +164,7 @@ std::string format_json(const FileTranscript& result, bool indented) {
   if (result.error) write_error(json, *result.error);
   json.milliseconds("wall_s", to_ms(result.wall_s));
   json.close('}');
-  return json.take();
+  return json.take() + '\n';
 }
 
 bool is_json(Format format) { return format == Format::kJson || format == Format::kJsonl; }
@@ -248,6 +187,14 @@ std::string format_transcript(Format format, const FileTranscript& result) {
   return out + writer.finish(result);
 }
 
+std::string format_json_on_one_line(const FileTranscript& result) { return write_json(result, false, true); }
+
+std::string format_segment(const Segment& segment) {
+  JsonWriter json(false);
+  write_segment(json, segment);
+  return json.take() + '\n';
+}
+
 std::string format_error(Format format, std::string_view file, const Error& error) {
   if (!is_json(format)) return {};
   JsonWriter json(format == Format::kJson);
@@ -255,7 +202,7 @@ std::string format_error(Format format, std::string_view file, const Error& erro
   json.string("file", file);
   write_error(json, error);
   json.close('}');
-  return json.take();
+  return json.take() + '\n';
 }
 
 std::string TranscriptWriter::begin() const {
@@ -287,7 +234,9 @@ std::string TranscriptWriter::segment(const Segment& segment) {
 }
 
 std::string TranscriptWriter::finish(const FileTranscript& result) const {
-  return is_json(format_) ? format_json(result, format_ == Format::kJson) : std::string();
+  // jsonl keeps exactly the members that programs know.
+  const bool is_whole = format_ == Format::kJson;
+  return is_json(format_) ? write_json(result, is_whole, is_whole) : std::string();
 }
 
 }  // namespace stenod::text

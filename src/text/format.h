@@ -29,6 +29,12 @@ struct FileTranscript {
 /// hold; times that are negative or no numbers become 0, an end before its start becomes the start.
 std::string format_transcript(Format format, const FileTranscript& result);
 
+/// What kJson holds, on one line that ends in a newline.
+std::string format_json_on_one_line(const FileTranscript& result);
+
+/// One segment as the JSON formats have it, on one line that ends in a newline.
+std::string format_segment(const Segment& segment);
+
 /// A file without transcript: the object {"file", "error"} in JSON formats, nothing in others, which have no place for
 /// it.
 std::string format_error(Format format, std::string_view file, const Error& error);

@@ -71,6 +71,16 @@ TEST(Format, JsonIsTheSameIndentedWithWhatWasDropped) {
   EXPECT_EQ(json::value(object), parse_json(format_transcript(Format::kJsonl, example())).value());
 }
 
+TEST(Format, JsonOnOneLine) {
+  const std::string line = format_json_on_one_line(example());
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  EXPECT_EQ(parse_json(line).value(), parse_json(format_transcript(Format::kJson, example())).value());
+
+  const std::string segment = format_segment(example().transcript.segments[0]);
+  EXPECT_EQ(segment.find('\n'), segment.size() - 1);
+  EXPECT_NE(line.find("[" + segment.substr(0, segment.size() - 1) + ", {"), std::string::npos) << segment;
+}
+
 TEST(Format, JsonOfNothing) {
   EXPECT_EQ(format_transcript(Format::kJsonl, {}),
             R"({"file": "", "text": "", "language": null, "language_probability": null, "duration": 0.000, )"

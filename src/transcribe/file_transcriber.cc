@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -61,8 +62,13 @@ double seconds(std::int64_t samples) { return static_cast<double>(samples) / aud
 class FileJob {
  public:
   FileJob(Recogniser& recogniser, const FileOptions& options,
-          const std::function<void(const FileProgress&)>& on_progress, std::stop_token stop)
-      : recogniser_(recogniser), options_(options), on_progress_(on_progress), stop_(std::move(stop)) {}
+          const std::function<void(const FileProgress&)>& on_progress, std::stop_token stop,
+          const std::function<void(const text::Segment&)>& on_segment)
+      : recogniser_(recogniser),
+        options_(options),
+        on_progress_(on_progress),
+        stop_(std::move(stop)),
+        on_segment_(on_segment) {}
   /// What is still in the engine is of no use any more.
   ~FileJob() { abandoned_.request_stop(); }
 
@@ -81,6 +87,8 @@ class FileJob {
   Status collect_finished();
   void write(const Pending& pending, engine::WindowResult result);
   void drop(const Pending& pending, std::string reason, std::string text);
+  void publish(double settled_s);
+  double settled_s() const;
   void fail(const Error& error);
   void report() const;
   text::Segment make_segment(const Pending& pending, const engine::WindowResult& result,
@@ -90,12 +98,15 @@ class FileJob {
   const FileOptions& options_;
   const std::function<void(const FileProgress&)>& on_progress_;
   std::stop_token stop_;
+  const std::function<void(const text::Segment&)>& on_segment_;
   std::stop_source abandoned_;
   std::stop_callback<std::function<void()>> on_stop_{stop_, [this] { abandoned_.request_stop(); }};
   bool split_ = false;
 
   std::optional<int> language_token_;
+  std::vector<SpeechStream> streams_;  ///< one a channel
   std::deque<Pending> pending_;
+  std::vector<text::Segment> finished_;  ///< in the order of the windows, not published yet
   FileResult result_;
   double done_s_ = 0;
   std::optional<double> total_s_;
@@ -201,8 +212,29 @@ void FileJob::write(const Pending& pending, engine::WindowResult result) {
     return;
   }
   for (const engine::Segment& segment : result.segments) {
-    transcript.segments.push_back(make_segment(pending, result, segment));
+    finished_.push_back(make_segment(pending, result, segment));
   }
+}
+
+/// Windows come in the order of their ends, and those of different channels may overlap. So a segment is part of the
+/// result when no other one can come that starts before it.
+void FileJob::publish(double settled_s) {
+  std::stable_sort(finished_.begin(), finished_.end(),
+                   [](const text::Segment& a, const text::Segment& b) { return a.start < b.start; });
+  std::size_t num_settled = 0;
+  for (; num_settled < finished_.size() && finished_[num_settled].start <= settled_s; ++num_settled) {
+    text::Segment& segment = finished_[num_settled];
+    if (on_segment_) on_segment_(segment);
+    result_.transcript.segments.push_back(std::move(segment));
+  }
+  finished_.erase(finished_.begin(), finished_.begin() + static_cast<std::ptrdiff_t>(num_settled));
+}
+
+double FileJob::settled_s() const {
+  auto samples = std::numeric_limits<std::int64_t>::max();
+  for (const SpeechStream& stream : streams_) samples = std::min(samples, stream.settled_samples());
+  for (const Pending& pending : pending_) samples = std::min(samples, pending.window.start());
+  return seconds(samples);
 }
 
 void FileJob::drop(const Pending& pending, std::string reason, std::string text) {
@@ -246,14 +278,14 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file) {
   audio::DecoderOptions decoder_options;
   decoder_options.channels = options_.split_channels ? audio::ChannelMode::kSplit : audio::ChannelMode::kMix;
   decoder_options.stop = stop_;
+  decoder_options.name = options_.name;
   STENOD_ASSIGN_OR_RETURN(const auto decoder, audio::Decoder::open(file, decoder_options));
   split_ = options_.split_channels;
 
-  std::vector<SpeechStream> streams;
   for (int channel = 0; channel < decoder->num_channels(); ++channel) {
     STENOD_ASSIGN_OR_RETURN(
         auto stream, SpeechStream::create(options_.vad ? &recogniser_.vad() : nullptr, recogniser_.dims().num_mels));
-    streams.push_back(std::move(stream));
+    streams_.push_back(std::move(stream));
   }
 
   const auto transcribe_all = [&]() -> Status {
@@ -268,21 +300,23 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file) {
         result_.transcript.interrupted = true;
       }
       at_end = !count || *count == 0;
-      for (std::size_t channel = 0; channel < streams.size(); ++channel) {
+      for (std::size_t channel = 0; channel < streams_.size(); ++channel) {
         windows.clear();
-        at_end ? streams[channel].finish(windows) : streams[channel].push(samples[channel], windows);
+        at_end ? streams_[channel].finish(windows) : streams_[channel].push(samples[channel], windows);
         for (SpeechWindow& window : windows) {
           STENOD_RETURN_IF_ERROR(submit(static_cast<int>(channel), std::move(window)));
         }
       }
       STENOD_RETURN_IF_ERROR(collect_finished());
-      result_.transcript.duration = seconds(streams.front().num_samples());
+      publish(settled_s());
+      result_.transcript.duration = seconds(streams_.front().num_samples());
       total_s_ = decoder->estimated_duration_s();
       report();
     }
     total_s_ = result_.transcript.duration;
     while (!pending_.empty()) {
       STENOD_RETURN_IF_ERROR(collect_oldest());
+      publish(settled_s());
       report();
     }
     return {};
@@ -297,11 +331,9 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file) {
   result_.num_audio_tracks = decoder->num_audio_tracks();
   result_.audio_track = decoder->audio_track();
 
+  publish(std::numeric_limits<double>::infinity());
   text::Transcript& transcript = result_.transcript;
   if (result_.failure && transcript.segments.empty()) return *result_.failure;
-  // Windows are submitted in the order of their ends; those of different channels may overlap.
-  std::stable_sort(transcript.segments.begin(), transcript.segments.end(),
-                   [](const text::Segment& a, const text::Segment& b) { return a.start < b.start; });
   for (const text::Segment& segment : transcript.segments) transcript.text += segment.text;
   if (const auto first = transcript.text.find_first_not_of(' '); first != std::string::npos) {
     transcript.text.erase(0, first);
@@ -313,8 +345,9 @@ Result<FileResult> FileJob::run(const std::filesystem::path& file) {
 
 Result<FileResult> FileTranscriber::transcribe(const std::filesystem::path& file, const FileOptions& options,
                                                const std::function<void(const FileProgress&)>& on_progress,
-                                               std::stop_token stop) {
-  return FileJob(recogniser_, options, on_progress, std::move(stop)).run(file);
+                                               std::stop_token stop,
+                                               const std::function<void(const text::Segment&)>& on_segment) {
+  return FileJob(recogniser_, options, on_progress, std::move(stop), on_segment).run(file);
 }
 
 }  // namespace stenod::transcribe

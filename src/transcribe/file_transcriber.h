@@ -22,6 +22,7 @@ struct FileOptions {
   bool split_channels = false;  ///< each channel its own text
   bool full_window = false;     ///< encode 30 s for every window
   scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
+  std::string name = {};  ///< what messages call the file; empty: its path. See audio::DecoderOptions.
 };
 
 struct FileProgress {
@@ -53,12 +54,14 @@ class FileTranscriber {
  public:
   explicit FileTranscriber(Recogniser& recogniser) : recogniser_(recogniser) {}
 
-  /// Blocks until the file is done. Any number of threads may transcribe at once. `on_progress` is called by this
-  /// thread. Errors: those of audio::Decoder (kCancelled only when stopped before the file is open),
-  /// kInvalidArgument (language), and what the engine reports for a window where no window gave text.
+  /// Blocks until the file is done. Any number of threads may transcribe at once. `on_progress` and `on_segment` are
+  /// called by this thread, the latter with each segment of the result, in its order, as soon as it is final. Errors:
+  /// those of audio::Decoder (kCancelled only when stopped before the file is open), kInvalidArgument (language), and
+  /// what the engine reports for a window where no window gave text.
   Result<FileResult> transcribe(const std::filesystem::path& file, const FileOptions& options,
                                 const std::function<void(const FileProgress&)>& on_progress = {},
-                                std::stop_token stop = {});
+                                std::stop_token stop = {},
+                                const std::function<void(const text::Segment&)>& on_segment = {});
 
  private:
   Recogniser& recogniser_;

@@ -21,11 +21,13 @@
 #include "base/file.h"
 #include "models/testing/generated_model.h"
 #include "text/language.h"
+#include "transcribe/testing/scripted_recogniser.h"
 #include "vad/testing/loudness_vad.h"
 
 namespace stenod::transcribe {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -89,7 +91,7 @@ void expect_same(const text::Transcript& a, const text::Transcript& b) {
 }
 
 /// Models with random weights, and a detector that takes what is loud for speech.
-class FileTranscriberTest : public testing::Test {
+class FileTranscriberTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = std::make_unique<audio::testing::TempFolder>();
@@ -210,6 +212,55 @@ TEST_F(FileTranscriberTest, SplitChannelsAreToldApart) {
   const auto mixed = transcribe(file, {.segmentation = whisper::Segmentation::kWhole});
   ASSERT_TRUE(mixed) << mixed.error().message;
   for (const Stretch& stretch : stretches(mixed->transcript)) EXPECT_FALSE(stretch.channel);
+}
+
+TEST_F(FileTranscriberTest, SegmentsComeInTheOrderOfTheResultAsTheyGetReady) {
+  const auto recogniser = testing::scripted_recogniser(folder_->path());
+  ASSERT_TRUE(recogniser);
+  // A right channel that is silent for long must not hold up the left one for ever; where both speak, the left one's
+  // long windows end after the right one's short ones have begun.
+  const Samples left = join({noise(29, 40), noise(29, 41), noise(29, 42), noise(29, 43), silence(12), noise(3, 44)});
+  const Samples right = join({silence(80), noise(2, 45), silence(12), noise(2, 46), silence(20), noise(15, 47)});
+  ASSERT_EQ(left.size(), right.size());
+  Samples stereo;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    stereo.push_back(left[i]);
+    stereo.push_back(right[i]);
+  }
+  const auto file = write("segments.wav", stereo, 2);
+  for (const bool split : {false, true}) {
+    std::vector<text::Segment> segments;
+    double done_s = 0;
+    std::size_t num_before_the_end = 0;
+    const auto result = FileTranscriber(*recogniser)
+                            .transcribe(
+                                file, {.split_channels = split},
+                                [&](const FileProgress& progress) {
+                                  done_s = progress.done_s;
+                                  if (done_s < 100) num_before_the_end = segments.size();
+                                },
+                                {}, [&](const text::Segment& segment) { segments.push_back(segment); });
+    ASSERT_TRUE(result) << result.error().message;
+    const auto& expected = result->transcript.segments;
+    ASSERT_EQ(segments.size(), expected.size());
+    EXPECT_GT(segments.size(), 4u);
+    EXPECT_GT(num_before_the_end, 0u);
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      EXPECT_EQ(segments[i].start, expected[i].start);
+      EXPECT_EQ(segments[i].channel, expected[i].channel);
+      EXPECT_GE(segments[i].start, i > 0 ? segments[i - 1].start : 0);
+    }
+  }
+}
+
+TEST_F(FileTranscriberTest, MessagesUseTheNameGiven) {
+  const auto broken = transcribe(folder_->write("spooled", "this is no sound at all"), {.name = "talk.mp3"});
+  ASSERT_FALSE(broken);
+  EXPECT_THAT(broken.error().message, AllOf(HasSubstr("talk.mp3"), Not(HasSubstr("spooled"))));
+  EXPECT_EQ(broken.error().param, "talk.mp3");
+  const auto missing = transcribe(folder_->path() / "no_such.wav", {.name = "talk.mp3"});
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message, AllOf(HasSubstr("talk.mp3"), Not(HasSubstr("no_such"))));
 }
 
 TEST_F(FileTranscriberTest, LanguagesAreCheckedDetectedAndTaken) {
@@ -339,54 +390,16 @@ TEST_F(FileTranscriberTest, AStoppedEngineIsAnError) {
   EXPECT_EQ(result.error().code, ErrorCode::kShuttingDown);
 }
 
-/// Says the same few words about every window (random weights stammer, which is suppressed), and may have no memory for
-/// short windows.
-class ScriptedRunner : public whisper::Runner {
- public:
-  ScriptedRunner(std::unique_ptr<whisper::Runner> runner, int end_of_text, bool fails)
-      : runner_(std::move(runner)), end_of_text_(end_of_text), fails_(fails) {}
-
-  const models::WhisperDims& dims() const override { return runner_->dims(); }
-  const whisper::RunnerLimits& limits() const override { return runner_->limits(); }
-  int num_alignment_heads() const override { return runner_->num_alignment_heads(); }
-  Status encode(std::span<const whisper::EncodeWindow> windows) override {
-    for (const auto& window : windows) {
-      if (fails_ && window.num_frames < 400) return Error{ErrorCode::kOutOfMemory, "no memory for a short window"};
-    }
-    return runner_->encode(windows);
-  }
-  Status step(std::span<const whisper::StepRow> rows) override {
-    rows_.assign(rows.begin(), rows.end());
-    return runner_->step(rows);
-  }
-  std::span<float> logits(int row_index) override {
-    const auto logits = runner_->logits(row_index);
-    std::fill(logits.begin(), logits.end(), 0.0f);
-    const int position = rows_[static_cast<std::size_t>(row_index)].position;
-    logits[static_cast<std::size_t>(position < 12 ? 1000 + 7 * position : end_of_text_)] = 30;
-    return logits;
-  }
-  Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
-                                             int num_frames) override {
-    return runner_->alignment_weights(slot, first_head, num_heads, num_positions, num_frames);
-  }
-
- private:
-  std::unique_ptr<whisper::Runner> runner_;
-  int end_of_text_;
-  bool fails_;
-  std::vector<whisper::StepRow> rows_;
-};
-
 TEST_F(FileTranscriberTest, AWindowThatFailsCostsNoOtherWindowsText) {
-  const auto scripted = [](bool fails) -> std::unique_ptr<Recogniser> {
-    auto parts = RecogniserParts::load({.model_folder = english_folder(), .vad_file = vad_file_, .num_threads = 2});
-    EXPECT_TRUE(parts) << parts.error().message;
-    const int end_of_text = parts->tokenizer->special().eot;
-    parts->runner = std::make_unique<ScriptedRunner>(std::move(parts->runner), end_of_text, fails);
-    auto created = Recogniser::create(*std::move(parts));
-    EXPECT_TRUE(created) << created.error().message;
-    return *std::move(created);
+  const auto scripted = [](bool fails) {
+    testing::Script script;
+    if (fails) {
+      script.before_encode = [](int num_frames) -> Status {
+        if (num_frames < 400) return Error{ErrorCode::kOutOfMemory, "no memory for a short window"};
+        return {};
+      };
+    }
+    return testing::scripted_recogniser(folder_->path(), std::move(script));
   };
   const FileOptions options{.segmentation = whisper::Segmentation::kWhole};
   const auto file = write("both.wav", join({noise(3, 30), silence(15), noise(12, 31)}));

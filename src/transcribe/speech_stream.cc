@@ -76,7 +76,12 @@ void SpeechStream::finish(std::vector<SpeechWindow>& windows) {
   std::vector<vad::SpeechSegment> segments;
   vad_ != nullptr ? judge(true, segments) : cut_without_vad(true, segments);
   pack(segments, true, windows);
+  needed_from_ = num_samples();
 }
+
+std::int64_t SpeechStream::settled_samples() const { return packer_.open_start().value_or(undecided_from()); }
+
+std::int64_t SpeechStream::undecided_from() const { return std::max(needed_from_, num_judged_ - kMaxUndecided); }
 
 void SpeechStream::judge(bool last, std::vector<vad::SpeechSegment>& segments) {
   const std::int64_t waiting = num_samples() - num_judged_;
@@ -151,7 +156,7 @@ SpeechWindow SpeechStream::complete(Window window) {
 }
 
 void SpeechStream::forget() {
-  const std::int64_t keep = std::max(needed_from_, num_judged_ - kMaxUndecided);
+  const std::int64_t keep = undecided_from();
   // Moving the rest down costs time in proportion to it, so not for every chunk.
   if (keep - first_sample_ < 5 * kRate) return;
   samples_.erase(samples_.begin(), samples_.begin() + (keep - first_sample_));

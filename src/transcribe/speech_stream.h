@@ -41,11 +41,15 @@ class SpeechStream {
   /// The recording is over; appends the rest.
   void finish(std::vector<SpeechWindow>& windows);
 
+  /// No later window starts before this sample. Never falls.
+  std::int64_t settled_samples() const;
+
   std::int64_t num_samples() const { return first_sample_ + static_cast<std::int64_t>(samples_.size()); }
 
  private:
   SpeechStream(const vad::SileroVad* vad, vad::SpeechSegmenter segmenter, int num_mels);
 
+  std::int64_t undecided_from() const;
   void judge(bool last, std::vector<vad::SpeechSegment>& segments);
   void cut_without_vad(bool last, std::vector<vad::SpeechSegment>& segments);
   void pack(std::span<const vad::SpeechSegment> segments, bool last, std::vector<SpeechWindow>& windows);

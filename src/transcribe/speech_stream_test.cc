@@ -54,11 +54,19 @@ std::vector<SpeechWindow> windows_of(const vad::SileroVad* vad, const Samples& s
   for (std::size_t at = 0; at < samples.size();) {
     const std::size_t block = seed == 0 ? longest_block : random() % (longest_block + 1);
     const auto part = std::span(samples).subspan(at, std::min(block, samples.size() - at));
+    const std::int64_t settled = stream.settled_samples();
+    const std::size_t num_before = windows.size();
     stream.push(part, windows);
+    for (std::size_t i = num_before; i < windows.size(); ++i) EXPECT_GE(windows[i].window.start(), settled);
+    EXPECT_GE(stream.settled_samples(), settled);
     at += part.size();
     EXPECT_EQ(stream.num_samples(), static_cast<std::int64_t>(at));
   }
+  const std::int64_t settled = stream.settled_samples();
+  const std::size_t num_before = windows.size();
   stream.finish(windows);
+  for (std::size_t i = num_before; i < windows.size(); ++i) EXPECT_GE(windows[i].window.start(), settled);
+  EXPECT_EQ(stream.settled_samples(), static_cast<std::int64_t>(samples.size()));
   for (const SpeechWindow& window : windows) {
     EXPECT_GE(window.features.num_frames, 1);
     EXPECT_LE(window.features.num_frames, audio::kMaxWindowFrames);
@@ -168,6 +176,21 @@ TEST_F(SpeechStreamWithVad, SilenceGivesNothing) {
   Samples silence;
   add_silence(silence, 70);
   EXPECT_TRUE(windows_of(vad_.get(), silence).empty());
+}
+
+TEST_F(SpeechStreamWithVad, SilenceSettles) {
+  SpeechStream stream = make_stream(vad_.get());
+  std::vector<SpeechWindow> windows;
+  stream.push(Samples(300 * kRate), windows);
+  EXPECT_GE(stream.settled_samples(), 230 * kRate);
+  stream.push(tone(3), windows);
+  stream.push(Samples(5 * kRate), windows);
+  EXPECT_LE(stream.settled_samples(), 300 * kRate) << "of the window that is being packed";
+  stream.push(Samples(80 * kRate), windows);
+  stream.push(tone(3), windows);
+  stream.push(Samples(5 * kRate), windows);
+  ASSERT_THAT(windows, SizeIs(1));
+  EXPECT_GE(stream.settled_samples(), windows[0].window.end());
 }
 
 TEST_F(SpeechStreamWithVad, WindowsHoldSpeechAndItsPadding) {

@@ -44,6 +44,11 @@ std::optional<Window> WindowPacker::push(const Piece& speech) {
   return complete;
 }
 
+std::optional<std::int64_t> WindowPacker::open_start() const {
+  if (open_.pieces.empty()) return std::nullopt;
+  return open_.start();
+}
+
 std::optional<Window> WindowPacker::finish() {
   if (open_.pieces.empty()) return std::nullopt;
   return std::exchange(open_, {});

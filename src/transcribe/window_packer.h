@@ -38,6 +38,8 @@ class WindowPacker {
   /// The next stretch of speech, at most kMaxWindowSamples long, not before the end of the last one. Gives the window
   /// that this completes, if it does.
   std::optional<Window> push(const Piece& speech);
+  /// Where the window starts that is being packed, if there is one.
+  std::optional<std::int64_t> open_start() const;
   /// The recording is over: what is left.
   std::optional<Window> finish();
 

@@ -1,0 +1,224 @@
+#include "api/transcription_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "api/multipart.h"
+#include "api/request_fields.h"
+#include "text/language.h"
+
+namespace stenod::api {
+namespace {
+
+constexpr std::string_view kNoPrompts = "prompts are not offered yet; leave it out";
+
+void read_language(RequestFields& fields, transcribe::FileOptions& file) {
+  const std::string value = fields.text("language").value_or("");
+  if (value.empty() || value == "auto") return;
+  const text::Language* language = text::find_language(value);
+  if (language == nullptr) {
+    fields.fail(ErrorCode::kInvalidArgument, "language", "unknown, expected auto or a code such as en, de, zh");
+    return;
+  }
+  file.language = std::string(language->code);
+}
+
+void read_model(RequestFields& fields, std::span<const ServedModel> models, const std::string& name,
+                const ServedModel*& model) {
+  if (const auto found = find_model(models, name)) {
+    model = *found;
+  } else {
+    fields.fail(found.error());
+  }
+}
+
+void check_task(RequestFields& fields, const ServedModel* model, whisper::Task task, std::string_view param) {
+  if (model == nullptr || task != whisper::Task::kTranslate || model->recogniser->dims().multilingual()) return;
+  fields.fail(ErrorCode::kInvalidArgument, param,
+              fmt::format("the model {} knows only English and can't translate", model->name));
+}
+
+struct AcceptedType {
+  std::string_view type;
+  std::optional<text::Format> format;  ///< absent: server-sent events
+};
+constexpr std::array<AcceptedType, 7> kAcceptedTypes = {{{"application/json", text::Format::kJson},
+                                                         {"text/event-stream", std::nullopt},
+                                                         {"text/plain", text::Format::kText},
+                                                         {"text/vtt", text::Format::kVtt},
+                                                         {"application/x-subrip", text::Format::kSrt},
+                                                         {"text/tab-separated-values", text::Format::kTsv},
+                                                         {"application/jsonl", text::Format::kJsonl}}};
+
+void read_accept(std::string_view accept, TranscribeRequest& request) {
+  std::array<std::string_view, kAcceptedTypes.size()> types;
+  std::transform(kAcceptedTypes.begin(), kAcceptedTypes.end(), types.begin(), [](const auto& t) { return t.type; });
+  const std::string_view type = preferred_type(accept, types);
+  const auto found =
+      std::find_if(kAcceptedTypes.begin(), kAcceptedTypes.end(), [&](const auto& t) { return t.type == type; });
+  request.stream = !found->format.has_value();
+  request.format = found->format.value_or(request.format);
+}
+
+/// How the audio is cut is the server's business: what OpenAI has as defaults is taken, nothing else.
+void read_chunking_strategy(RequestFields& fields) {
+  const std::string strategy = fields.text("chunking_strategy").value_or("auto");
+  if (strategy != "auto" && !strategy.empty()) {
+    fields.fail(ErrorCode::kNotSupported, "chunking_strategy", "expected auto, or server_vad with its defaults");
+  }
+  const std::string type = fields.choice("chunking_strategy[type]", {"server_vad"});
+  constexpr std::array<std::pair<std::string_view, double>, 3> kDefaults = {
+      {{"chunking_strategy[threshold]", 0.5},
+       {"chunking_strategy[prefix_padding_ms]", 300},
+       {"chunking_strategy[silence_duration_ms]", 200}}};
+  for (const auto& [name, by_default] : kDefaults) {
+    if (fields.number(name, 0, 1e6).value_or(by_default) != by_default) {
+      fields.fail(ErrorCode::kNotSupported, name, fmt::format("only {} is offered", by_default));
+    }
+  }
+}
+
+}  // namespace
+
+Result<const ServedModel*> find_model(std::span<const ServedModel> models, std::string_view name) {
+  if (name == kOpenAiModelName) return &models.front();
+  for (const ServedModel& model : models) {
+    if (model.name == name) return &model;
+  }
+  std::string names;
+  for (const ServedModel& model : models) names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
+  return Error{ErrorCode::kModelUnknown, fmt::format("this server has no such model; it has {}", names), "model"};
+}
+
+std::string_view preferred_type(std::string_view accept, std::span<const std::string_view> offered) {
+  std::string_view best = offered.front();
+  double best_quality = 0;
+  for (const std::string_view type : offered) {
+    // The most specific range that matches decides.
+    double quality = 0;
+    int specificity = 0;
+    std::string_view rest = accept;
+    while (!rest.empty()) {
+      const std::string_view range = rest.substr(0, rest.find(','));
+      rest.remove_prefix(std::min(range.size() + 1, rest.size()));
+      const std::string name = media_type(range);
+      int specific = 0;
+      if (name == type) {
+        specific = 3;
+      } else if (name.ends_with("/*") && type.starts_with(std::string_view(name).substr(0, name.size() - 1))) {
+        specific = 2;
+      } else if (name == "*/*") {
+        specific = 1;
+      }
+      if (specific <= specificity) continue;
+      specificity = specific;
+      std::string q = "1";
+      quality = 1;
+      if (!read_parameter(range, "q", q)) continue;
+      std::from_chars(q.data(), q.data() + q.size(), quality);
+    }
+    if (quality > best_quality) {
+      best = type;
+      best_quality = quality;
+    }
+  }
+  return best;
+}
+
+Result<TranscribeRequest> parse_transcribe_request(Fields form, std::string_view accept,
+                                                   std::span<const ServedModel> models) {
+  RequestFields fields(std::move(form));
+  TranscribeRequest request;
+  read_model(fields, models, fields.text("model").value_or(models.front().name), request.model);
+  read_language(fields, request.file);
+  if (fields.choice("task", {"transcribe", "translate"}) == "translate") {
+    request.file.task = whisper::Task::kTranslate;
+    check_task(fields, request.model, request.file.task, "task");
+  }
+  request.file.word_timestamps = fields.flag("word_timestamps", false);
+  request.file.vad = fields.flag("vad_filter", true);
+  request.file.split_channels = fields.choice("channels", {"mix", "split"}) == "split";
+  request.file.full_window = fields.flag("full_window", false);
+  if (fields.number("beam_size", 1, 100).value_or(1) != 1) {
+    fields.fail(ErrorCode::kNotSupported, "beam_size", "only 1 (greedy decoding) is offered yet");
+  }
+  if (fields.number("temperature", 0, 1).value_or(0) != 0) {
+    fields.fail(ErrorCode::kNotSupported, "temperature", "only 0 (greedy decoding) is offered yet");
+  }
+  fields.not_yet("prompt", kNoPrompts);
+  fields.not_yet("hotwords", "hotwords are not offered yet; leave it out");
+
+  read_accept(accept, request);
+  if (const auto name = fields.text("format")) {
+    const auto format = text::parse_format(*name);
+    if (format) {
+      request.format = *format;
+    } else {
+      fields.fail(ErrorCode::kInvalidArgument, "format", "unknown, expected one of text, json, jsonl, srt, vtt, tsv");
+    }
+  }
+  request.stream = fields.flag("stream", request.stream);
+  STENOD_RETURN_IF_ERROR(fields.finish());
+  return request;
+}
+
+Result<OpenAiRequest> parse_openai_request(Fields form, whisper::Task task, std::span<const ServedModel> models) {
+  RequestFields fields(std::move(form));
+  OpenAiRequest request;
+  request.file.task = task;
+  if (const auto model = fields.text("model")) {
+    read_model(fields, models, *model, request.model);
+  } else {
+    fields.fail(ErrorCode::kMissingParameter, "model", "you must provide one; GET /v1/models lists them");
+  }
+  check_task(fields, request.model, task, "model");
+
+  const std::string format =
+      fields.choice("response_format", {"json", "text", "srt", "verbose_json", "vtt", "diarized_json"});
+  if (format == "diarized_json") {
+    fields.fail(ErrorCode::kNotSupported, "response_format", "speakers are not told apart yet; use verbose_json");
+  }
+  request.format = format == "text"           ? OpenAiFormat::kText
+                   : format == "srt"          ? OpenAiFormat::kSrt
+                   : format == "verbose_json" ? OpenAiFormat::kVerboseJson
+                   : format == "vtt"          ? OpenAiFormat::kVtt
+                                              : OpenAiFormat::kJson;
+  fields.number("temperature", 0, 1);  // decoding is greedy, which is one of the outcomes of any temperature
+  fields.not_yet("prompt", kNoPrompts);
+
+  if (task == whisper::Task::kTranscribe) {
+    read_language(fields, request.file);
+    const auto granularities = fields.list("timestamp_granularities");
+    for (const std::string& granularity : granularities) {
+      if (granularity != "word" && granularity != "segment") {
+        fields.fail(ErrorCode::kInvalidArgument, "timestamp_granularities", "expected word or segment");
+      }
+    }
+    const auto has = [&](std::string_view name) {
+      return std::find(granularities.begin(), granularities.end(), name) != granularities.end();
+    };
+    if (!granularities.empty() && request.format != OpenAiFormat::kVerboseJson) {
+      fields.fail(ErrorCode::kInvalidArgument, "timestamp_granularities", "needs response_format verbose_json");
+    }
+    request.words = request.file.word_timestamps = has("word");
+    request.segments = has("segment") || granularities.empty();
+    request.stream = fields.flag("stream", false);
+    if (request.stream && request.format != OpenAiFormat::kJson && request.format != OpenAiFormat::kText) {
+      fields.fail(ErrorCode::kInvalidArgument, "response_format", "stream needs json or text");
+    }
+    read_chunking_strategy(fields);
+    fields.not_yet("include", "logprobs of tokens are not offered yet");
+    for (const std::string_view name : {"keywords", "languages", "known_speaker_names", "known_speaker_references"}) {
+      fields.not_yet(name, "not offered yet; leave it out");
+    }
+  }
+  STENOD_RETURN_IF_ERROR(fields.finish());
+  return request;
+}
+
+}  // namespace stenod::api
