@@ -22,6 +22,7 @@ function words(error, hasKey) {
     case 413:
       return ["The file is too large", error.message, null];
     case 429:
+      if (error.code === "quota_exceeded") break;
       return ["A limit is reached", `${sentence(error.message)} ${soon}`, "retry"];
     case 503:
       return error.code === "no_engine"
@@ -53,9 +54,16 @@ function words(error, hasKey) {
       return ["The microphone could not be started", sentence(error.message), "retry"];
     case "unreachable":
       return ["The server cannot be reached", "It is not running, or there is no network between you and it.", "retry"];
-    case "connection_lost":
     case "refused":
-      return ["No connection", sentence(error.message), "retry"];
+      return [
+        "The server takes nobody else just now",
+        `It has as much to do as it can carry, or as many streams as you may have are open already. ${soon}`,
+        "retry",
+      ];
+    case "quota_exceeded":
+      return ["The day’s minutes are used up", sentence(error.message), null];
+    case "connection_lost":
+      return ["The connection broke", sentence(error.message), "retry"];
     case "shutting_down":
       return ["The server is shutting down", "It takes no new sessions. What is on the screen is safe.", "retry"];
     case "overloaded":

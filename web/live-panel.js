@@ -11,6 +11,8 @@ import { TranscriptView } from "./transcript-view.js";
 const SILENT_RMS = 1e-4; // -80 dB: no microphone that is on is so quiet
 const SILENT_S = 6;
 const LATE_SHOWN_MS = 6000;
+const SLOW_S = 3;
+const WITHDRAWN_S = 8; // a partial that nothing followed for so long was no speech
 
 // What the status says in each state, the main button with its icon (none: it waits), and the other button.
 const STATES = {
@@ -73,7 +75,7 @@ export class LivePanel {
       if (this.state === "reconnecting") this.#setState("listening");
     });
     on("partial", (partial) => {
-      this.#partial = partial.text.trim() ? partial : null;
+      this.#partial = partial.text.trim() ? { ...partial, heard: this.#client.time } : null;
       if (this.#partial) this.view.setPartial(partial);
       else this.view.clearPartial();
       this.#showLate(partial.end);
@@ -85,7 +87,10 @@ export class LivePanel {
       this.view.append({ ...lost, lost: true });
       this.onChange();
     });
-    on("warning", ({ message }) => showNotice("warning", { kind: "info", title: message }));
+    on("warning", ({ code, message }) => {
+      // A session that ends is followed by the next one without a word.
+      if (code !== "session_limit" && code !== "shutting_down") showNotice("warning", { kind: "info", title: message });
+    });
     on("error", (error) => showNotice("warning", { kind: "info", ...describe(error, this.#context) }));
     on("reconnecting", (detail) => this.#onReconnecting(detail));
     on("close", ({ error }) => this.#onClose(error));
@@ -286,10 +291,13 @@ export class LivePanel {
     this.#lateAt = now;
     const late = Math.max(0, this.#client.time + (now - this.#heardAt) / 1000 - end);
     this.#late.textContent = `${late.toFixed(1)} s behind`;
+    this.#late.classList.toggle("slow", late > SLOW_S);
   }
 
   #tick() {
-    const clock = formatTime(this.#client.time);
+    const { time } = this.#client;
+    if (this.state === "listening" && this.#partial && time - this.#partial.heard > WITHDRAWN_S) this.#dropPartial();
+    const clock = formatTime(time);
     if (this.#clock.textContent !== clock) this.#clock.textContent = clock;
     if (performance.now() - this.#lateAt > LATE_SHOWN_MS) this.#late.textContent = "";
   }

@@ -62,7 +62,7 @@ export class Settings {
   /** For the protocol's `start`. */
   get session() {
     const { language, task, silence_ms, vad_threshold } = this.#values;
-    return { language, task, silence_ms, vad_threshold, words: true };
+    return { language, task, silence_ms, vad_threshold, words: true, full_transcript: false };
   }
 
   /** For Microphone. */

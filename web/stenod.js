@@ -209,7 +209,7 @@ export class StenodClient extends EventTarget {
         this.#onLost(error);
         return;
       }
-      reject(session.isOpen ? error : await probe(address, key, error));
+      reject(session.isOpen || !error.retry ? error : await probe(address, key));
     };
     session.abandon = reject;
     session.connect();
@@ -378,7 +378,8 @@ class Session {
   #deadline = null;
   #numReady = 0;
   #readyAt = 0;
-  #failure = null; // the server's last word, if that was an error
+  #lastError = null; // that the server told
+  #endReason = null;
   #samplesSent = 0;
   #pieces = []; // {session, clock}: from that sample of the session on, its clock and the client's differ by so much
   #ping = null; // {at, position} of a ping without pong
@@ -436,7 +437,7 @@ class Session {
       this.send({ type: "start", ...this.#settings });
     };
     this.#socket.onmessage = ({ data }) => this.#onMessage(data);
-    this.#socket.onclose = ({ code, reason }) => this.#lose(this.#failure ?? closeError(code, reason), code);
+    this.#socket.onclose = ({ code, reason }) => this.#lose(this.#closeError(code, reason));
   }
 
   close() {
@@ -496,7 +497,6 @@ class Session {
       return; // text of a kind that is not ours
     }
     if (this.#ping) this.#ping.at = performance.now();
-    this.#failure = null;
     switch (message.type) {
       case "ready":
         if (++this.#numReady !== 2) return;
@@ -510,21 +510,42 @@ class Session {
         this.#ping = null;
         break;
       case "error":
-        this.#failure = new StenodError(message.code, message.message, { param: message.param });
+        this.#lastError = new StenodError(message.code, message.message, { param: message.param });
         if (!this.isReady) {
-          this.#lose(this.#failure);
+          this.#lose(this.#lastError);
           return;
         }
         break;
       case "end":
         this.hasEnded = true;
+        this.#endReason = message.reason;
         break;
     }
     this.onMessage(message);
   }
 
-  #lose(error, closeCode = null) {
-    if (closeCode !== null) error.retry = isTemporary(closeCode);
+  #closeError(code, reason) {
+    // The reason of an `end` that nobody asked for is an error's code where an error ended the session.
+    if (this.hasEnded && this.#endReason !== this.#lastError?.code) {
+      return new StenodError("ended", `The server ended the session: ${this.#endReason}.`, { retry: true });
+    }
+    const retry = ![1002, 1003, 1007, 1008, 1009, 1010].includes(code); // RFC 6455, 7.4.1
+    if (this.#lastError && code !== 1006) {
+      this.#lastError.retry = retry;
+      return this.#lastError;
+    }
+    const [name, message] = {
+      1000: ["ended", "The server ended the session."],
+      1001: ["shutting_down", "The server is shutting down."],
+      1008: ["policy", "The server does not allow this session any longer."],
+      1009: ["too_big", "The server refused a message for its size."],
+      1011: ["internal", "The server met with an error of its own."],
+      1013: ["overloaded", "The server has too much to do."],
+    }[code] ?? ["connection_lost", "The connection broke."];
+    return new StenodError(name, reason || message, { retry });
+  }
+
+  #lose(error) {
     this.close();
     this.onLost(error);
   }
@@ -532,43 +553,24 @@ class Session {
 
 // Errors and waiting
 
-function isTemporary(closeCode) {
-  return ![1002, 1003, 1007, 1008, 1009, 1010].includes(closeCode); // RFC 6455, 7.4.1
-}
-
-function closeError(code, reason) {
-  const [name, message] = {
-    1000: ["ended", "The server ended the session."],
-    1001: ["shutting_down", "The server is shutting down."],
-    1008: ["policy", "The server does not allow this session any longer."],
-    1009: ["too_big", "The server refused a message for its size."],
-    1011: ["internal", "The server met with an error of its own."],
-    1013: ["overloaded", "The server has too much to do."],
-  }[code] ?? ["connection_lost", "The connection broke."];
-  return new StenodError(name, reason || message);
-}
-
 /**
- * Why a WebSocket was refused. Browsers don't tell, so the same address is asked again without the upgrade, and
- * whether the server is ready at all.
+ * Why a WebSocket was refused. Browsers don't tell, so the same address is asked again without the upgrade, then one
+ * that wants the key, then whether the server is ready at all.
  */
-async function probe(url, key, error) {
-  const get = (address) =>
-    fetch(address, {
-      headers: key ? { Authorization: `Bearer ${key}` } : {},
-      cache: "no-store",
-      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-    });
-  const address = new URL(url);
-  address.protocol = address.protocol.replace("ws", "http");
-  const health = new URL(address);
-  health.pathname = address.pathname.replace(/(ws\/transcribe)?\/?$/, "readyz").replace(/^\/*/, "/");
+async function probe(url, key) {
+  const addresses = ["ws/transcribe", "v1/models", "readyz"].map((path) => {
+    const address = new URL(url);
+    address.protocol = address.protocol.replace("ws", "http");
+    address.pathname = address.pathname.replace(/\/?(ws\/transcribe\/?)?$/, `/${path}`);
+    return address;
+  });
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
   try {
-    for (const url of [address, health]) {
-      const answer = await get(url);
+    for (const address of addresses) {
+      const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
       if ([400, 401, 403, 429, 503].includes(answer.status)) return await refusal(answer);
     }
-    return new StenodError("refused", "The server is there, but it refused the connection.", { retry: true });
+    return new StenodError("refused", "The server takes no further session now.", { retry: true });
   } catch {
     return new StenodError("unreachable", "The server cannot be reached.", { retry: true });
   }
