@@ -314,7 +314,7 @@ export class LivePanel {
     this.#main.querySelector("svg").replaceWith(icon(iconName ?? "mic"));
     if (!stop && document.activeElement === this.#stop) this.#main.focus();
     this.#stop.hidden = !stop;
-    this.#stop.querySelector(".label").textContent = stop ?? "";
+    this.#stop.querySelector(".label").textContent = stop ?? "Stop";
     this.#silentSince = null;
     this.#keepAwake();
     this.onChange();

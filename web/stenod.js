@@ -295,12 +295,11 @@ export class StenodClient extends EventTarget {
   /** The session is over, and nobody asked for it. */
   #onLost(error) {
     const session = this.#session;
-    // The next one begins where text is missing: with the utterance that has no final, or with what this server may not
-    // have received, and a little before, where speech may have begun that no partial has shown.
-    const missing = session.hasEnded
-      ? this.#settled
-      : Math.min(this.#utteranceStart ?? Infinity, this.#received - UNSEEN_S * SAMPLE_RATE) - PRE_ROLL_S * SAMPLE_RATE;
-    this.#sent = Math.min(this.#sent, Math.max(this.#settled, Math.round(missing)));
+    // The next one begins where text is missing: with the utterance that has no final; otherwise with what this server
+    // may not have received, and a little before, where speech may have begun that no partial has shown.
+    const begun = this.#utteranceStart ?? this.#received - UNSEEN_S * SAMPLE_RATE;
+    const missing = session.hasEnded ? this.#settled : Math.round(begun - PRE_ROLL_S * SAMPLE_RATE);
+    this.#sent = Math.min(this.#sent, Math.max(this.#settled, missing));
     if (!error.retry || !this.#options.reconnect) {
       this.#finish(error);
       return;

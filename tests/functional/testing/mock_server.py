@@ -197,21 +197,24 @@ class Upload:
 
 
 class MockServer:
-    """Serves on a port of its own until stop(). What tests change: plan, refusal, is_mute, is_stalled, start_error,
-    file_events, extra."""
+    """Serves on a port of its own until stop(). Tests set the attributes."""
 
     def __init__(self, port=0):
         self.plan = lambda index: []  # utterances of the session of that number
         self.refusal = None  # (status, {"code","message"}, headers) for WebSockets and files
+        self.refuses_upgrades = False  # and says nothing about it
         self.ready_status = 200
+        self.policy = POLICY  # for content
         self.is_mute = False  # reads but says nothing
         self.is_stalled = False  # does not even read
         self.start_error = None  # {"code","message","param"}
         self.file_events = queue.Queue()  # (event, data) for the file that is being transcribed; None ends the answer
         self.extra = {}  # further paths: (content type, body, headers)
+        self.commands = {}  # paths that a page under test asks for, and what they do
         self.key = None
         self.sessions = []
         self.uploads = []
+        self._connections = []
         self._start(port)
 
     def _start(self, port):
@@ -223,6 +226,10 @@ class MockServer:
         class Server(http.server.ThreadingHTTPServer):
             allow_reuse_address = True
             daemon_threads = True
+
+            def process_request(self, request, client_address):
+                mock._connections.append(request)
+                super().process_request(request, client_address)
 
             def handle_error(self, request, client_address):
                 pass  # a browser that goes away is no news
@@ -241,8 +248,9 @@ class MockServer:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
-        for session in self.sessions:
-            session.cut()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def start(self):
         """Again, at the same address."""
@@ -260,7 +268,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Security-Policy", POLICY)
+        if self.server_of_test.policy:
+            self.send_header("Content-Security-Policy", self.server_of_test.policy)
         self.send_header("Cache-Control", "no-cache")
         for name, value in dict(headers).items():
             self.send_header(name, value)
@@ -290,11 +299,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if self._refused():
                 return
             if self.headers.get("Upgrade", "").lower() != "websocket":
-                self._refuse(426, {"code": "invalid_argument", "message": "Only WebSocket here."})
+                self._refuse(426, {"code": "upgrade_required", "message": "This path speaks WebSocket."})
+                return
+            if mock.refuses_upgrades:
+                self._refuse(503, {"code": "overloaded", "message": "Too much to do."})
                 return
             self._upgrade()
         elif path == "/readyz":
             self._answer(mock.ready_status, "application/json", b"{}")
+        elif path in mock.commands:
+            mock.commands[path]()
+            self._answer(200, "text/plain", b"")
         elif path in mock.extra:
             content_type, body, headers = mock.extra[path]
             self._answer(200, content_type, body, headers)
