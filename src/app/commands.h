@@ -30,6 +30,10 @@ inline constexpr int signal_status(int signal) { return 128 + signal; }
 /// The folder of the model to transcribe with. Errors say what named the model, unless that was --model.
 Result<std::filesystem::path> find_speech_model(const models::Store& store, const EngineSettings& settings);
 
+/// The folders of the model and the voice activity detection, and what to run them on. Errors say what to run when
+/// something is missing.
+Result<transcribe::RecogniserOptions> recogniser_options(const EngineSettings& settings);
+
 /// Finds the model and the voice activity detection and loads them. Errors say what to run when something is missing.
 Result<std::unique_ptr<transcribe::Recogniser>> load_recogniser(const EngineSettings& settings);
 

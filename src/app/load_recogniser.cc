@@ -21,7 +21,7 @@ Result<std::filesystem::path> find_speech_model(const models::Store& store, cons
   return error;
 }
 
-Result<std::unique_ptr<transcribe::Recogniser>> load_recogniser(const EngineSettings& settings) {
+Result<transcribe::RecogniserOptions> recogniser_options(const EngineSettings& settings) {
   const models::Store store;
   transcribe::RecogniserOptions options;
   STENOD_ASSIGN_OR_RETURN(options.model_folder, find_speech_model(store, settings));
@@ -30,6 +30,11 @@ Result<std::unique_ptr<transcribe::Recogniser>> load_recogniser(const EngineSett
   options.num_threads = settings.num_threads;
   options.compute_type = settings.compute_type;
   options.max_isa = settings.max_isa;
+  return options;
+}
+
+Result<std::unique_ptr<transcribe::Recogniser>> load_recogniser(const EngineSettings& settings) {
+  STENOD_ASSIGN_OR_RETURN(const transcribe::RecogniserOptions options, recogniser_options(settings));
   return transcribe::Recogniser::load(options);
 }
 

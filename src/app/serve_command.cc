@@ -1,16 +1,247 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "access/access.h"
+#include "api/authorise.h"
+#include "api/file_service.h"
+#include "api/live_routes.h"
+#include "api/live_service.h"
+#include "api/openai_routes.h"
+#include "api/spool.h"
+#include "api/token_route.h"
+#include "api/transcribe_route.h"
 #include "app/commands.h"
 #include "app/console.h"
+#include "app/serve_metrics.h"
 #include "app/settings/load_settings.h"
+#include "base/ip_address.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/paths.h"
+#include "compute/cpu/cpu_backend.h"
+#include "live/warm_up.h"
+#include "server/health_routes.h"
+#include "server/server.h"
+#include "server/static_routes.h"
 
 namespace stenod::app {
+namespace {
 
-int run(const ServeCommand& command, Interrupt&) {
+// Windows that wait for a slot: each live session has two at most, and files wait in their own queue.
+constexpr int kQueuedPerSession = 2;
+
+EngineSettings engine_settings(const ServeSettings& settings) {
+  EngineSettings engine;
+  engine.model = settings.engine.model;
+  engine.num_threads = static_cast<int>(settings.engine.threads);
+  for (const auto type : {compute::ComputeType::kInt8, compute::ComputeType::kBFloat16, compute::ComputeType::kFloat32}) {
+    if (compute::compute_type_name(type) == settings.engine.compute_type) engine.compute_type = type;
+  }
+  if (settings.engine.max_isa != "auto") engine.max_isa = *compute::parse_isa(settings.engine.max_isa);
+  return engine;
+}
+
+std::size_t num_threads(std::int64_t wanted) {
+  if (wanted > 0) return static_cast<std::size_t>(wanted);
+  return static_cast<std::size_t>(std::max(2, compute::cpu::default_num_threads() / 4));
+}
+
+api::LiveServiceOptions live_options(const ServeSettings& settings) {
+  const ServeSettings::Live& live = settings.live;
+  api::LiveServiceOptions options;
+  options.offer.model = settings.engine.model;
+  live::SessionSettings& defaults = options.offer.defaults;
+  defaults.silence_ms = static_cast<int>(live.silence_ms);
+  defaults.vad_threshold = live.vad_threshold;
+  defaults.min_speech_ms = static_cast<int>(live.min_speech_ms);
+  defaults.partial_interval_ms = static_cast<int>(live.partial_interval_ms);
+  live::SessionLimits& limits = options.offer.limits;
+  limits.min_silence_ms = static_cast<int>(live.silence_ms_min);
+  limits.max_silence_ms = static_cast<int>(live.silence_ms_max);
+  limits.min_vad_threshold = live.vad_threshold_min;
+  limits.max_vad_threshold = live.vad_threshold_max;
+  limits.min_min_speech_ms = static_cast<int>(live.min_speech_ms_min);
+  limits.max_min_speech_ms = static_cast<int>(live.min_speech_ms_max);
+  limits.min_partial_interval_ms = static_cast<int>(live.partial_interval_ms_min);
+  limits.max_partial_interval_ms = static_cast<int>(live.partial_interval_ms_max);
+  options.max_sessions = static_cast<int>(live.max_sessions);
+  options.max_session = std::chrono::seconds(live.max_session_s);
+  options.idle_timeout = std::chrono::seconds(live.idle_timeout_s);
+  options.log_text = live.log_text;
+  return options;
+}
+
+server::ServerOptions server_options(const ServeSettings& settings, access::Access& access, MetricRegistry& metrics) {
+  server::ServerOptions options;
+  options.listen = settings.server.listen;
+  options.num_io_threads = num_threads(settings.server.io_threads);
+  options.tls_certificate = settings.server.tls_certificate;
+  options.tls_key = settings.server.tls_key;
+  options.allowed_origins = settings.server.allowed_origins;
+  options.trusted_proxies = settings.server.trusted_proxies;
+  options.limits.max_connections = static_cast<std::size_t>(settings.server.max_connections);
+  options.limits.max_connections_per_client = static_cast<std::size_t>(settings.server.max_connections_per_ip);
+  options.limits.max_message_bytes = static_cast<std::size_t>(settings.server.max_message_bytes);
+  options.authorise = [&access](api::HttpRequest& request, api::Route::Access needed, std::string_view credential) {
+    STENOD_ASSIGN_OR_RETURN(request.principal, api::authorise(access, request, needed, credential));
+    return Status();
+  };
+  options.metrics = &metrics;
+  return options;
+}
+
+/// Everything that serves, in the order in which it depends on what stands before it.
+class ServeRun {
+ public:
+  ServeRun(const ServeSettings& settings, Interrupt& interrupt) : settings_(settings), interrupt_(interrupt) {}
+
+  Status start();
+  void wait();
+  void stop();
+
+ private:
+  Status load_model();
+  std::vector<api::Route> routes();
+
+  const ServeSettings& settings_;
+  Interrupt& interrupt_;
+  MetricRegistry metrics_;
+  std::unique_ptr<access::Access> access_;
+  std::unique_ptr<transcribe::Recogniser> recogniser_;
+  std::shared_ptr<live::Pacer> pacer_;
+  std::unique_ptr<api::SpoolFolder> spool_;
+  std::optional<api::FileService> files_;
+  std::optional<api::FileRoutes> file_routes_;
+  std::optional<ThreadPool> audio_pool_;
+  std::unique_ptr<api::LiveService> live_;
+  std::unique_ptr<server::Server> server_;
+};
+
+Status ServeRun::start() {
+  access::Options access_options;
+  access_options.folder = data_dir();
+  access_options.max_streams_per_client = static_cast<int>(settings_.access.max_streams_per_ip);
+  access_options.max_token_ttl = std::chrono::seconds(settings_.access.max_token_ttl_s);
+  STENOD_ASSIGN_OR_RETURN(const Endpoint endpoint, parse_endpoint(settings_.server.listen));
+  access_options.anybody_is_admin = endpoint.is_loopback();
+  STENOD_ASSIGN_OR_RETURN(access_, access::Access::open(std::move(access_options)));
+  if (!endpoint.is_loopback() && !access_->keys_in_use() && !settings_.server.allow_public_without_keys) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{} can be reached from other machines, and there is no API key: make one with 'stenod key "
+                             "create NAME', or set server.allow_public_without_keys",
+                             settings_.server.listen),
+                 "server.listen"};
+  }
+  STENOD_RETURN_IF_ERROR(load_model());
+  STENOD_ASSIGN_OR_RETURN(
+      spool_, api::SpoolFolder::open(data_dir() / "spool",
+                                     {.max_file_bytes = static_cast<std::uint64_t>(settings_.files.max_upload_bytes)}));
+  files_.emplace(api::FileServiceOptions{.max_concurrent = static_cast<int>(settings_.files.max_concurrent),
+                                         .max_queued = static_cast<int>(settings_.files.max_queued),
+                                         .timeout = std::chrono::seconds(settings_.files.timeout_s)});
+  audio_pool_.emplace(num_threads(settings_.server.audio_threads));
+  live_ = std::make_unique<api::LiveService>(live::speech_model_of(*recogniser_), pacer_, access_.get(),
+                                             live_options(settings_));
+  export_metrics(metrics_, *recogniser_, *live_, *files_, *pacer_);
+  STENOD_ASSIGN_OR_RETURN(server_,
+                          server::Server::create(server_options(settings_, *access_, metrics_), routes(),
+                                                 api::live_websocket_routes(*live_), *audio_pool_));
+  server_->start();
+  log_event(log::level::info, "listening",
+            {{"address", settings_.server.listen},
+             {"port", server_->port()},
+             {"tls", !settings_.server.tls_certificate.empty()},
+             {"model", settings_.engine.model},
+             {"device", recogniser_->device_name()},
+             {"keys", access_->keys_in_use()}});
+  return {};
+}
+
+Status ServeRun::load_model() {
+  STENOD_ASSIGN_OR_RETURN(transcribe::RecogniserOptions options, recogniser_options(engine_settings(settings_)));
+  options.num_slots = static_cast<int>(settings_.engine.slots);
+  options.max_queued = kQueuedPerSession * static_cast<int>(settings_.live.max_sessions) + options.num_slots;
+  STENOD_ASSIGN_OR_RETURN(recogniser_, transcribe::Recogniser::load(options));
+  pacer_ = std::make_shared<live::Pacer>([this] {
+    const engine::Statistics statistics = recogniser_->engine().statistics();
+    return statistics.encode_s + statistics.step_s + statistics.sampling_s;
+  });
+  return live::warm_up(live::speech_model_of(*recogniser_));
+}
+
+std::vector<api::Route> ServeRun::routes() {
+  server::HealthOptions health;
+  health.version = {{"name", "stenod"}, {"version", STENOD_VERSION}};
+  health.ready = [this]() -> Status {
+    if (!interrupt_.token().stop_requested()) return {};
+    return Error{ErrorCode::kShuttingDown, "the server is shutting down"};
+  };
+  health.metrics = &metrics_;
+  std::vector<api::Route> routes = server::health_routes(std::move(health));
+  const auto add = [&routes](std::vector<api::Route> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(routes));
+  };
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  file_routes_.emplace(api::FileRoutes{
+      .service = *files_,
+      .spool = *spool_,
+      .models = {{settings_.engine.model, recogniser_.get(), std::chrono::duration_cast<std::chrono::seconds>(now).count()}},
+      .add_audio = [this](const access::Principal& principal, double seconds) {
+        return access_->add_audio(principal, seconds);
+      }});
+  routes.push_back(api::transcribe_route(*file_routes_));
+  add(api::openai_routes(*file_routes_));
+  routes.push_back(api::token_route(*access_));
+  routes.push_back(api::sessions_route(*live_));
+  add(server::static_routes(server::web_files()));
+  return routes;
+}
+
+void ServeRun::wait() {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  stopped.wait(lock, interrupt_.token(), [] { return false; });
+}
+
+// Nobody new, notice to who is there, their finals, and then the end, in the time that is set.
+void ServeRun::stop() {
+  if (!server_) return;
+  log_event(log::level::info, "shutting_down", {{"within_s", settings_.server.shutdown_s}});
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(settings_.server.shutdown_s);
+  const auto files_stop = std::async(std::launch::async, [&] { files_->stop(deadline); });
+  server_->stop(deadline);
+  files_stop.wait();
+  server_.reset();
+  recogniser_->engine().stop(engine::StopMode::kCancel);
+  audio_pool_.reset();  // the last answers of the engine find nobody
+  log_event(log::level::info, "stopped");
+}
+
+}  // namespace
+
+int run(const ServeCommand& command, Interrupt& interrupt) {
   Console console(true);
-  const Status done = command.print_config ? console.write_result(print_settings(command.settings))
-                                           : Status(Error{ErrorCode::kNotSupported, "'stenod serve' is not built yet"});
-  if (done) return kSuccess;
-  console.error(done.error());
-  return command.print_config ? kFailure : kWrongUsage;
+  const auto fail = [&](const Error& error) {
+    console.error(error);
+    return kFailure;
+  };
+  if (command.print_config) {
+    const Status written = console.write_result(print_settings(command.settings));
+    return written ? kSuccess : fail(written.error());
+  }
+  ServeRun serve(command.settings.values, interrupt);
+  if (const Status started = serve.start(); !started) return fail(started.error());
+  serve.wait();
+  serve.stop();
+  return kSuccess;
 }
 
 }  // namespace stenod::app

@@ -62,7 +62,7 @@ class MetricRegistry::Impl {
   std::map<const void*, std::unique_ptr<PrometheusCounter>> counters;
   std::map<const void*, std::unique_ptr<PrometheusGauge>> gauges;
   std::map<const void*, std::unique_ptr<PrometheusHistogram>> histograms;
-  std::vector<std::pair<Gauge*, std::function<double()>>> functions;
+  std::vector<std::function<void()>> updates;  ///< of what is asked for whenever the metrics are read
 };
 
 MetricRegistry::MetricRegistry() : impl_(std::make_unique<Impl>()) {}
@@ -90,12 +90,23 @@ void MetricRegistry::gauge_function(const std::string& name, const std::string& 
                                     const MetricLabels& labels) {
   Gauge& target = gauge(name, help, labels);
   const std::lock_guard lock(impl_->mutex);
-  impl_->functions.emplace_back(&target, std::move(value));
+  impl_->updates.push_back([&target, value = std::move(value)] { target.set(value()); });
+}
+
+void MetricRegistry::counter_function(const std::string& name, const std::string& help, std::function<double()> value,
+                                      const MetricLabels& labels) {
+  Counter& target = counter(name, help, labels);
+  const std::lock_guard lock(impl_->mutex);
+  impl_->updates.push_back([&target, value = std::move(value), before = 0.0]() mutable {
+    const double now = value();
+    if (now > before) target.add(now - before);
+    before = now;
+  });
 }
 
 std::string MetricRegistry::text() const {
   const std::lock_guard lock(impl_->mutex);
-  for (const auto& [target, value] : impl_->functions) target->set(value());
+  for (const auto& update : impl_->updates) update();
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

@@ -47,6 +47,9 @@ class MetricRegistry {
   /// A gauge whose value is asked for whenever the metrics are read; `value` must not call the registry.
   void gauge_function(const std::string& name, const std::string& help, std::function<double()> value,
                       const MetricLabels& labels = {});
+  /// The same for a counter: `value` never falls.
+  void counter_function(const std::string& name, const std::string& help, std::function<double()> value,
+                        const MetricLabels& labels = {});
 
   /// Everything in Prometheus' text format, version 0.0.4.
   std::string text() const;

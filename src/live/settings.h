@@ -34,7 +34,8 @@ struct SessionSettings {
 struct SessionLimits {
   int min_partial_interval_ms = 100, max_partial_interval_ms = 10000;
   int min_silence_ms = 100, max_silence_ms = 5000;
-  int max_min_speech_ms = 5000;
+  int min_min_speech_ms = 0, max_min_speech_ms = 5000;
+  double min_vad_threshold = 0.05, max_vad_threshold = 0.95;
   double min_chunk_s = 1, max_chunk_s = 25;
 };
 
