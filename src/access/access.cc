@@ -158,11 +158,11 @@ class Access::Impl {
     }
     if (!principal.token_id.empty())
       return Error{ErrorCode::kForbidden, "a token can't mint others; send the key itself"};
-    if (request.ttl.count() < 1 || request.ttl > options_.max_token_ttl) {
-      return Error{
-          ErrorCode::kInvalidArgument,
-          fmt::format("a token may last 1 to {} s, not {} s", options_.max_token_ttl.count(), request.ttl.count()),
-          "ttl_s"};
+    const std::chrono::seconds ttl = request.ttl.value_or(options_.token_ttl);
+    if (ttl.count() < 1 || ttl > options_.max_token_ttl) {
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("a token may last 1 to {} s, not {} s", options_.max_token_ttl.count(), ttl.count()),
+                   "ttl_s"};
     }
     if (request.streams < 0 || request.streams > kMaxTokenStreams) {
       return Error{ErrorCode::kInvalidArgument,
@@ -174,7 +174,7 @@ class Access::Impl {
     const std::lock_guard lock(mutex_);
     const auto key = find_valid(principal.key_id, now);
     if (!key) return key.error();
-    claims.expires_at = std::chrono::floor<std::chrono::seconds>(now) + request.ttl;
+    claims.expires_at = std::chrono::floor<std::chrono::seconds>(now) + ttl;
     if ((*key)->record.expires_at) claims.expires_at = std::min(claims.expires_at, *(*key)->record.expires_at);
     return Token{sign_token(claims, secret_), claims.expires_at};
   }

@@ -17,8 +17,9 @@ namespace stenod::access {
 using Clock = std::function<std::chrono::system_clock::time_point()>;
 
 struct Options {
-  std::filesystem::path folder;    ///< where access.db lies, or will once a key is created
-  int max_streams_per_client = 0;  ///< open at once from one client address; 0: no limit
+  std::filesystem::path folder;         ///< where access.db lies, or will once a key is created
+  int max_streams_per_client = 0;       ///< open at once from one client address; 0: no limit
+  std::chrono::seconds token_ttl{600};  ///< where a request doesn't say
   std::chrono::seconds max_token_ttl{3600};
   bool anybody_is_admin = false;            ///< where keys are not in use; right only for servers of one machine
   std::chrono::milliseconds refresh{1000};  ///< how often changed keys are looked for and usage is written down
@@ -26,13 +27,13 @@ struct Options {
 };
 
 struct TokenRequest {
-  std::chrono::seconds ttl{600};
+  std::optional<std::chrono::seconds> ttl = {};
   int streams = 0;  ///< open at once with this token; 0: as many as the key may
 };
 
 struct Token {
   std::string text;
-  std::chrono::system_clock::time_point expires_at;
+  std::chrono::sys_seconds expires_at;
 };
 
 class Access;

@@ -1,6 +1,7 @@
 #include "api/http.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -64,6 +65,9 @@ int http_status(ErrorCode code) {
     case ErrorCode::kMultipartBadHeader:
     case ErrorCode::kMultipartTruncated:
       return 400;
+    case ErrorCode::kUnauthorized:
+      return 401;
+    case ErrorCode::kForbidden:
     case ErrorCode::kOriginNotAllowed:
       return 403;
     case ErrorCode::kNotFound:
@@ -92,6 +96,10 @@ int http_status(ErrorCode code) {
       return 426;
     case ErrorCode::kHeaderTooLarge:
       return 431;
+    case ErrorCode::kTooManyStreams:
+    case ErrorCode::kQuotaExceeded:
+    case ErrorCode::kTooManyFailures:
+      return 429;
     case ErrorCode::kTransferCodingUnknown:
       return 501;
     case ErrorCode::kOverloaded:
@@ -122,7 +130,9 @@ HttpResponse error_response(const Error& error) {
   if (!error.param.empty() && response.status != 500) body["param"] = text::to_valid_utf8(error.param);
   response.body = json::serialize(json::object{{"error", std::move(body)}}) + "\n";
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (response.status == 503) response.headers.emplace_back("Retry-After", "5");
+  constexpr std::chrono::seconds kUsualRetry{5};
+  const auto retry_after = response.status == 503 && error.retry_after.count() == 0 ? kUsualRetry : error.retry_after;
+  if (retry_after.count() > 0) response.headers.emplace_back("Retry-After", std::to_string(retry_after.count()));
   if (error.code == ErrorCode::kUpgradeRequired) {
     response.headers.emplace_back("Upgrade", "websocket");
     response.headers.emplace_back("Sec-WebSocket-Version", "13");

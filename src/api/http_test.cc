@@ -37,6 +37,18 @@ TEST(ErrorResponse, TellsWhenToTryAgain) {
   EXPECT_TRUE(find_field(error_response({ErrorCode::kNotFound, "x"}).headers, "Retry-After").empty());
 }
 
+TEST(ErrorResponse, OfAccess) {
+  const HttpResponse unauthorized = error_response({ErrorCode::kUnauthorized, "x"});
+  EXPECT_EQ(unauthorized.status, 401);
+  EXPECT_EQ(find_field(unauthorized.headers, "WWW-Authenticate"), "Bearer");
+  EXPECT_EQ(error_response({ErrorCode::kForbidden, "x"}).status, 403);
+  for (const ErrorCode code : {ErrorCode::kTooManyStreams, ErrorCode::kQuotaExceeded, ErrorCode::kTooManyFailures}) {
+    const HttpResponse response = error_response({code, "x", "", std::chrono::seconds(77)});
+    EXPECT_EQ(response.status, 429);
+    EXPECT_EQ(find_field(response.headers, "Retry-After"), "77");
+  }
+}
+
 TEST(ErrorResponse, KeepsInnerFailuresToTheLog) {
   const HttpResponse response = error_response({ErrorCode::kIoError, "cannot open /secret/path", "/secret/path"});
   EXPECT_EQ(response.status, 500);

@@ -1,4 +1,3 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -10,6 +9,7 @@
 #include "app/console.h"
 #include "base/json.h"
 #include "base/paths.h"
+#include "base/time_text.h"
 
 namespace stenod::app {
 namespace {
@@ -21,9 +21,7 @@ std::filesystem::path database() { return data_dir() / "access.db"; }
 
 access::TimePoint now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-std::string date_of(const std::optional<access::TimePoint>& time) {
-  return time ? fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(*time))) : "";
-}
+std::string date_of(const std::optional<access::TimePoint>& time) { return time ? format_time(*time) : "never"; }
 
 const char* state_of(const KeyRecord& key) {
   if (key.revoked_at) return "revoked";
@@ -69,9 +67,9 @@ Result<std::string> list(bool as_json) {
       out += json::serialize(object) + '\n';
     } else {
       out += fmt::format("{:<8}  {:<7}  {:<20}  {:<20}  {:>7}  {:>12}  {:>10.1f}  {}{}\n", key.id, state_of(key),
-                         date_of(key.created_at), key.expires_at ? date_of(key.expires_at) : "never",
-                         or_none(key.limits.streams), or_none(key.limits.audio_minutes_per_day), used_min,
-                         printable(key.name), key.is_admin ? " (admin)" : "");
+                         date_of(key.created_at), date_of(key.expires_at), or_none(key.limits.streams),
+                         or_none(key.limits.audio_minutes_per_day), used_min, printable(key.name),
+                         key.is_admin ? " (admin)" : "");
     }
   }
   return out;

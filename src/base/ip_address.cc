@@ -102,7 +102,8 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   const auto may_be_in_name = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
   };
-  const bool is_name = !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), may_be_in_name);
+  const bool is_name =
+      host == "*" || (!host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), may_be_in_name));
   if (!port || is_bracketed != is_v6 || !(is_v6 ? IpAddress::parse(host).has_value() : is_name)) {
     return Error{
         ErrorCode::kInvalidArgument,

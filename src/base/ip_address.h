@@ -46,14 +46,14 @@ class IpNetwork {
 
 /// Where a server listens.
 struct Endpoint {
-  std::string host;  ///< an address without brackets, or a name
+  std::string host;  ///< an address without brackets, a name, or "*" for all addresses of the machine
   std::uint16_t port = 0;
 
   /// Whether only this machine reaches it. Names other than localhost count as public.
   bool is_loopback() const;
 };
 
-/// "127.0.0.1:8765", "[::1]:8765", "localhost:0". Error: kInvalidArgument.
+/// "127.0.0.1:8765", "[::1]:8765", "localhost:0", "*:8765". Error: kInvalidArgument.
 Result<Endpoint> parse_endpoint(std::string_view text);
 
 }  // namespace stenod

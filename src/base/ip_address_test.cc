@@ -78,11 +78,11 @@ TEST(Endpoint, ParsesHostAndPort) {
   EXPECT_EQ(parse("[2001:db8::1]:0").host, "2001:db8::1");
   EXPECT_EQ(parse("stenod.example:65535").port, 65535);
   for (const char* text : {"127.0.0.1:1", "[::1]:1", "localhost:1"}) EXPECT_TRUE(parse(text).is_loopback()) << text;
-  for (const char* text : {"0.0.0.0:1", "[::]:1", "192.0.2.1:1", "localhost.example:1"}) {
+  for (const char* text : {"0.0.0.0:1", "[::]:1", "192.0.2.1:1", "localhost.example:1", "*:80"}) {
     EXPECT_FALSE(parse(text).is_loopback()) << text;
   }
   for (const char* text : {"", ":", "8765", ":8765", "host", "host:", "host:65536", "host:-1", "host:80x", "::1:80",
-                           "[::1]", "[host]:1", "[]:1", "[::g]:1", "a b:1", "*:80", "http://host:80"}) {
+                           "[::1]", "[host]:1", "[]:1", "[::g]:1", "a b:1", "**:80", "http://host:80"}) {
     const auto parsed = parse_endpoint(text);
     ASSERT_FALSE(parsed.ok()) << text;
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);

@@ -1,6 +1,5 @@
 #include "base/log.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/time_text.h"
 
 namespace stenod {
 namespace {
@@ -61,10 +61,7 @@ class LineFormatter : public log::formatter {
     const std::string_view payload(message.payload.data(), message.payload.size());
     const auto level = log::level::to_string_view(message.level);
     const bool is_event = std::string_view(message.logger_name.data(), message.logger_name.size()) == kEventLogger;
-    const auto time = std::chrono::floor<std::chrono::milliseconds>(message.time);
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-    const std::string stamp =
-        fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), (time - seconds).count());
+    const std::string stamp = format_time(std::chrono::floor<std::chrono::milliseconds>(message.time));
     const std::string_view level_text(level.data(), level.size());
     std::string line;
     if (format_ == LogFormat::kJson) {

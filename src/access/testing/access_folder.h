@@ -44,12 +44,8 @@ class AccessFolder {
 /// For as long as it lives the process has no more rights than anybody; root's would not notice a read-only folder.
 class WithoutRights {
  public:
-  WithoutRights() : user_(::geteuid()) {
-    EXPECT_EQ(user_ == 0 ? ::seteuid(kNobody) : 0, 0);
-  }
-  ~WithoutRights() {
-    EXPECT_EQ(user_ == 0 ? ::seteuid(user_) : 0, 0);
-  }
+  WithoutRights() : user_(::geteuid()) { EXPECT_EQ(user_ == 0 ? ::seteuid(kNobody) : 0, 0); }
+  ~WithoutRights() { EXPECT_EQ(user_ == 0 ? ::seteuid(user_) : 0, 0); }
 
  private:
   static constexpr uid_t kNobody = 65534;

@@ -16,7 +16,9 @@ struct ServeSettings {
     std::int64_t max_connections = 2048;
     std::int64_t max_connections_per_ip = 512;
     std::int64_t max_message_bytes = 16 << 20;
+    bool permessage_deflate = false;
     std::vector<std::string> allowed_origins;
+    std::vector<std::string> allowed_hosts;
     std::vector<std::string> trusted_proxies;
     std::string tls_certificate;
     std::string tls_key;

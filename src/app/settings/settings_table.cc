@@ -86,6 +86,11 @@ Status check_origin(const std::string& text) {
                   text));
 }
 
+Status check_host(const std::string& text) {
+  const auto endpoint = parse_endpoint(text + ":0");
+  return endpoint ? Status() : Status(wrong(fmt::format("'{}' is no host name or address", text)));
+}
+
 Status check_model(const std::string& text) {
   return text.empty() ? Status(wrong("expected the name of an installed model, or a folder")) : Status();
 }
@@ -100,7 +105,7 @@ Status any_text(const std::string&) { return {}; }
 
 const Setting kSettings[] = {
     {"server", "listen", Text{&server<&Server::listen>, check_endpoint},
-     "Address and port; port 0 takes a free one. Other machines reach 0.0.0.0 or [::], which needs keys", "listen"},
+     "Address and port; *: all addresses; port 0: a free one. Beyond this machine it takes keys", "listen"},
     {"server", "io_threads", Integer{&server<&Server::io_threads>, 0, kMaxThreads},
      "Threads that serve sockets; 0: by the number of cores"},
     {"server", "audio_threads", Integer{&server<&Server::audio_threads>, 0, kMaxThreads},
@@ -110,8 +115,12 @@ const Setting kSettings[] = {
      "Connections at once from one client address (of IPv6: 64 bits); 0: no limit"},
     {"server", "max_message_bytes", Integer{&server<&Server::max_message_bytes>, 1024, 1 << 30},
      "Largest WebSocket message"},
+    {"server", "permessage_deflate", Switch{&server<&Server::permessage_deflate>},
+     "Compress WebSocket messages for clients that ask for it; audio hardly shrinks"},
     {"server", "allowed_origins", TextList{&server<&Server::allowed_origins>, check_origin},
      "Web origins that may connect besides the server's own page, such as https://app.example.com; *: any"},
+    {"server", "allowed_hosts", TextList{&server<&Server::allowed_hosts>, check_host},
+     "Names by which browsers may call the server; *: any. Empty: any, but on loopback only localhost and addresses"},
     {"server", "trusted_proxies", TextList{&server<&Server::trusted_proxies>, check_network},
      "Addresses or networks of proxies whose X-Forwarded-For is believed"},
     {"server", "tls_certificate", Text{&server<&Server::tls_certificate>, any_text},
