@@ -314,7 +314,7 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   app.require_subcommand(1);
   app.fallthrough(false);
 
-  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw;
+  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, listen_raw;
   TranscribeCommand transcribe;
   ModelCommand model;
   DoctorCommand doctor;
@@ -323,6 +323,9 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   const CLI::App* const model_app = add_model(app, model, model_raw);
   const CLI::App* const doctor_app = add_doctor(app, doctor, doctor_raw);
   const CLI::App* const bench_app = add_bench_file(app, bench, bench_raw);
+  ListenCommand listen;
+  CLI::App* const listen_app = add_listen(app, listen);
+  add_log_level(*listen_app, listen_raw);
   // Known, but not built yet: not shown, and every use says so.
   for (const char* name : {"serve", "worker", "eval", "plan", "key"}) {
     app.add_subcommand(name)->group("")->allow_extras()->prefix_command();
@@ -350,6 +353,8 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
     line = {std::move(doctor), doctor_raw.log_level};
   } else if (*model_app) {
     line = {std::move(model), model_raw.log_level};
+  } else if (*listen_app) {
+    line = {std::move(listen), listen_raw.log_level};
   } else {
     problem = wrong(fmt::format("'stenod {}' is not built yet", app.get_subcommands().front()->get_name()),
                     ErrorCode::kNotSupported);

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/listen_command.h"
 #include "compute/isa.h"
 #include "compute/types.h"
 #include "text/format.h"
@@ -54,7 +55,7 @@ struct DoctorCommand {
   bool json = false;
 };
 
-using Command = std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand>;
+using Command = std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand, ListenCommand>;
 
 struct CommandLine {
   Command command;
