@@ -396,7 +396,7 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   app.require_subcommand(1);
   app.fallthrough(false);
 
-  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, key_raw;
+  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, key_raw, listen_raw;
   std::string expires;
   TranscribeCommand transcribe;
   ModelCommand model;
@@ -410,6 +410,9 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   const CLI::App* const bench_app = add_bench_file(app, bench, bench_raw);
   const CLI::App* const serve_app = serve.add(app);
   const CLI::App* const key_app = add_key(app, key, key_raw, expires);
+  ListenCommand listen;
+  CLI::App* const listen_app = add_listen(app, listen);
+  add_log_level(*listen_app, listen_raw);
   // Known, but not built yet: not shown, and every use says so.
   for (const char* name : {"worker", "eval", "plan"}) {
     app.add_subcommand(name)->group("")->allow_extras()->prefix_command();
@@ -442,6 +445,8 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   } else if (*key_app) {
     problem = finish_key(expires, key);
     line = {std::move(key), key_raw.log_level};
+  } else if (*listen_app) {
+    line = {std::move(listen), listen_raw.log_level};
   } else {
     problem = wrong(fmt::format("'stenod {}' is not built yet", app.get_subcommands().front()->get_name()),
                     ErrorCode::kNotSupported);

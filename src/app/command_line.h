@@ -12,6 +12,7 @@
 #include "access/key_store.h"
 #include "app/settings/load_settings.h"
 #include "base/log.h"
+#include "app/listen_command.h"
 #include "compute/isa.h"
 #include "compute/types.h"
 #include "text/format.h"
@@ -78,8 +79,8 @@ struct KeyCommand {
   std::variant<ListKeys, CreateKey, RevokeKey> action;
 };
 
-using Command =
-    std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand, ServeCommand, KeyCommand>;
+using Command = std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand, ServeCommand, KeyCommand,
+                             ListenCommand>;
 
 struct CommandLine {
   Command command;

@@ -41,7 +41,8 @@ EngineSettings engine_settings(const ServeSettings& settings) {
   EngineSettings engine;
   engine.model = settings.engine.model;
   engine.num_threads = static_cast<int>(settings.engine.threads);
-  for (const auto type : {compute::ComputeType::kInt8, compute::ComputeType::kBFloat16, compute::ComputeType::kFloat32}) {
+  for (const auto type :
+       {compute::ComputeType::kInt8, compute::ComputeType::kBFloat16, compute::ComputeType::kFloat32}) {
     if (compute::compute_type_name(type) == settings.engine.compute_type) engine.compute_type = type;
   }
   if (settings.engine.max_isa != "auto") engine.max_isa = *compute::parse_isa(settings.engine.max_isa);
@@ -90,8 +91,7 @@ server::ServerOptions server_options(const ServeSettings& settings, access::Acce
   options.limits.max_connections_per_client = static_cast<std::size_t>(settings.server.max_connections_per_ip);
   options.limits.max_message_bytes = static_cast<std::size_t>(settings.server.max_message_bytes);
   options.authorise = [&access](api::HttpRequest& request, api::Route::Access needed, std::string_view credential) {
-    STENOD_ASSIGN_OR_RETURN(request.principal, api::authorise(access, request, needed, credential));
-    return Status();
+    return api::authorise(access, request, needed, credential);
   };
   options.metrics = &metrics;
   return options;
@@ -133,11 +133,12 @@ Status ServeRun::start() {
   access_options.anybody_is_admin = endpoint.is_loopback();
   STENOD_ASSIGN_OR_RETURN(access_, access::Access::open(std::move(access_options)));
   if (!endpoint.is_loopback() && !access_->keys_in_use() && !settings_.server.allow_public_without_keys) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{} can be reached from other machines, and there is no API key: make one with 'stenod key "
-                             "create NAME', or set server.allow_public_without_keys",
-                             settings_.server.listen),
-                 "server.listen"};
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} can be reached from other machines, and there is no API key: make one with 'stenod key "
+                    "create NAME', or set server.allow_public_without_keys",
+                    settings_.server.listen),
+        "server.listen"};
   }
   STENOD_RETURN_IF_ERROR(load_model());
   STENOD_ASSIGN_OR_RETURN(
@@ -150,9 +151,8 @@ Status ServeRun::start() {
   live_ = std::make_unique<api::LiveService>(live::speech_model_of(*recogniser_), pacer_, access_.get(),
                                              live_options(settings_));
   export_metrics(metrics_, *recogniser_, *live_, *files_, *pacer_);
-  STENOD_ASSIGN_OR_RETURN(server_,
-                          server::Server::create(server_options(settings_, *access_, metrics_), routes(),
-                                                 api::live_websocket_routes(*live_), *audio_pool_));
+  STENOD_ASSIGN_OR_RETURN(server_, server::Server::create(server_options(settings_, *access_, metrics_), routes(),
+                                                          api::live_websocket_routes(*live_), *audio_pool_));
   server_->start();
   log_event(log::level::info, "listening",
             {{"address", settings_.server.listen},
@@ -189,13 +189,13 @@ std::vector<api::Route> ServeRun::routes() {
     std::move(more.begin(), more.end(), std::back_inserter(routes));
   };
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  file_routes_.emplace(api::FileRoutes{
-      .service = *files_,
-      .spool = *spool_,
-      .models = {{settings_.engine.model, recogniser_.get(), std::chrono::duration_cast<std::chrono::seconds>(now).count()}},
-      .add_audio = [this](const access::Principal& principal, double seconds) {
-        return access_->add_audio(principal, seconds);
-      }});
+  file_routes_.emplace(api::FileRoutes{.service = *files_,
+                                       .spool = *spool_,
+                                       .models = {{settings_.engine.model, recogniser_.get(),
+                                                   std::chrono::duration_cast<std::chrono::seconds>(now).count()}},
+                                       .add_audio = [this](const access::Principal& principal, double seconds) {
+                                         return access_->add_audio(principal, seconds);
+                                       }});
   routes.push_back(api::transcribe_route(*file_routes_));
   add(api::openai_routes(*file_routes_));
   routes.push_back(api::token_route(*access_));

@@ -13,9 +13,8 @@ double now_stretch(live::Pacer& pacer) { return pacer.stretch(std::chrono::stead
 void export_metrics(MetricRegistry& metrics, transcribe::Recogniser& recogniser, api::LiveService& live,
                     api::FileService& files, live::Pacer& pacer) {
   const auto engine = [&](const std::string& name, const std::string& help, auto member) {
-    metrics.counter_function(name, help, [&recogniser, member] {
-      return static_cast<double>(recogniser.engine().statistics().*member);
-    });
+    metrics.counter_function(
+        name, help, [&recogniser, member] { return static_cast<double>(recogniser.engine().statistics().*member); });
   };
   using Statistics = engine::Statistics;
   engine("stenod_engine_requests_total", "Windows of audio that the engine has accepted", &Statistics::submitted);

@@ -85,6 +85,8 @@ std::string_view stream_encoding_name(StreamEncoding encoding) {
   return std::find_if(kEncodingNames.begin(), kEncodingNames.end(), is_it)->first;
 }
 
+bool begins_container(std::span<const std::byte> bytes) { return detect_container(bytes).container != nullptr; }
+
 class StreamDecoder::Impl {
  public:
   explicit Impl(const StreamFormat& format) : format_(format) {}

@@ -36,6 +36,9 @@ struct StreamFormat {
   int num_channels = 1;
 };
 
+/// Whether kAuto takes a stream that begins so for a container; 12 bytes are enough to tell.
+bool begins_container(std::span<const std::byte> bytes);
+
 /// What was wrong with the audio, so far.
 struct StreamCounters {
   std::int64_t num_not_finite = 0;       ///< samples that were NaN or infinite and count as 0

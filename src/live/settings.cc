@@ -18,11 +18,11 @@ Status check_settings(const SessionSettings& settings, const SessionLimits& limi
     STENOD_RETURN_IF_ERROR(in_range("partial_interval_ms", settings.partial_interval_ms, limits.min_partial_interval_ms,
                                     limits.max_partial_interval_ms));
   }
-  STENOD_RETURN_IF_ERROR(in_range("vad_threshold", settings.vad_threshold, limits.min_vad_threshold,
-                                  limits.max_vad_threshold));
+  STENOD_RETURN_IF_ERROR(
+      in_range("vad_threshold", settings.vad_threshold, limits.min_vad_threshold, limits.max_vad_threshold));
   STENOD_RETURN_IF_ERROR(in_range("silence_ms", settings.silence_ms, limits.min_silence_ms, limits.max_silence_ms));
-  STENOD_RETURN_IF_ERROR(in_range("min_speech_ms", settings.min_speech_ms, limits.min_min_speech_ms,
-                                  limits.max_min_speech_ms));
+  STENOD_RETURN_IF_ERROR(
+      in_range("min_speech_ms", settings.min_speech_ms, limits.min_min_speech_ms, limits.max_min_speech_ms));
   STENOD_RETURN_IF_ERROR(in_range("chunk_s", settings.chunk_s, limits.min_chunk_s, limits.max_chunk_s));
   return in_range("overlap_s", settings.overlap_s, 0.0, settings.chunk_s / 2);
 }

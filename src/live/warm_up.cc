@@ -28,9 +28,8 @@ Status warm_up(const SpeechModel& model) {
     request.options.may_repeat = false;
     auto answer = std::make_shared<std::promise<Result<engine::WindowResult>>>();
     answers.push_back(answer->get_future());
-    STENOD_RETURN_IF_ERROR(model.recognise(std::move(request), [answer](Result<engine::WindowResult> result) {
-      answer->set_value(std::move(result));
-    }));
+    STENOD_RETURN_IF_ERROR(model.recognise(
+        std::move(request), [answer](Result<engine::WindowResult> result) { answer->set_value(std::move(result)); }));
   }
   for (auto& answer : answers) {
     if (const auto result = answer.get(); !result) return result.error();
