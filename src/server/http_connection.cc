@@ -87,7 +87,7 @@ void HttpConnection::start() {
 void HttpConnection::shut_down(steady_clock::time_point) {
   post([](HttpConnection& connection) {
     connection.is_shutting_down_ = true;
-    if (connection.phase_ == Phase::kHead && connection.received_.empty()) connection.close(true);
+    if (connection.phase_ == Phase::kHead && connection.received_.empty()) connection.close(false);
   });
 }
 
@@ -135,6 +135,10 @@ void HttpConnection::read() {
 void HttpConnection::on_read(beast::error_code error, std::size_t size) {
   is_reading_ = false;
   if (phase_ == Phase::kClosing) return close_when_idle();
+  if (phase_ == Phase::kUpgrading && (!error || error == asio::error::operation_aborted)) {
+    received_.append(read_buffer_.data(), size);
+    return become_websocket();
+  }
   if (error) return on_end(error);
   const bool was_idle = received_.empty();
   received_.append(read_buffer_.data(), size);
@@ -337,21 +341,18 @@ void HttpConnection::give_piece() {
   if (reply) read();
 }
 
-void HttpConnection::release_handler() {
-  if (!handler_) return;
-  strand_.post([box = std::move(handler_)] { box->handler.reset(); });
-  handler_.reset();
+void HttpConnection::release_handlers() {
+  if (handler_) strand_.post([box = std::exchange(handler_, nullptr)] { box->handler.reset(); });
+  if (websocket_handler_) strand_.post([box = std::exchange(websocket_handler_, nullptr)] { box->reset(); });
 }
 
 void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
   route_name_ = route.path;
   if (const Status status = check_websocket_handshake(head_); !status) return fail(status.error());
-  if (!parser_->is_done() || !received_.empty() || is_reading_) {
-    return fail({ErrorCode::kBadRequest, "A WebSocket handshake has no body, and nothing follows before its answer."});
-  }
+  if (!parser_->is_done()) return fail({ErrorCode::kBadRequest, "A WebSocket handshake has no body."});
   phase_ = Phase::kOpening;
-  auto box = std::make_shared<std::unique_ptr<api::WebSocketHandler>>();
-  strand_.post([self = shared_from_this(), &route, box, request = head_.request]() mutable {
+  websocket_handler_ = std::make_shared<std::unique_ptr<api::WebSocketHandler>>();
+  strand_.post([self = shared_from_this(), &route, box = websocket_handler_, request = head_.request]() mutable {
     const Status status = guarded([&]() -> Status {
       const Authorise& authorise = self->context_.options.authorise;
       if (authorise) {
@@ -360,22 +361,30 @@ void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
       STENOD_ASSIGN_OR_RETURN(*box, route.open(request));
       return {};
     });
-    self->post([status, box](HttpConnection& connection) {
-      if (connection.phase_ == Phase::kOpening && status && !connection.is_shutting_down_) {
-        return connection.become_websocket(box);
-      }
-      connection.strand_.post([box] { box->reset(); });
+    self->post([status](HttpConnection& connection) {
       if (connection.phase_ != Phase::kOpening) return;
-      connection.fail(status ? Error{ErrorCode::kShuttingDown, "The server is shutting down."} : status.error());
+      if (!status) return connection.fail(status.error());
+      connection.become_websocket();
     });
   });
 }
 
-void HttpConnection::become_websocket(std::shared_ptr<std::unique_ptr<api::WebSocketHandler>> handler) {
+void HttpConnection::become_websocket() {
+  if (is_reading_) {
+    // The handshake came before the end of the answer to the request before it was noticed here.
+    phase_ = Phase::kUpgrading;
+    beast::error_code ignored;
+    stream_->socket().cancel(ignored);
+    return;
+  }
+  if (is_shutting_down_) return fail({ErrorCode::kShuttingDown, "The server is shutting down."});
+  if (!received_.empty()) {
+    return fail({ErrorCode::kBadRequest, "Nothing may follow a WebSocket handshake before its answer."});
+  }
   phase_ = Phase::kClosing;
   read_timer_.cancel();
   context_.metrics.request_done(route_name_, 101, steady_clock::now() - started_);
-  start_websocket(place_, std::move(*stream_), context_, strand_, std::move(handler), head_);
+  start_websocket(place_, std::move(*stream_), context_, strand_, std::exchange(websocket_handler_, nullptr), head_);
   stream_.reset();
   context_.table.remove(this);
 }
@@ -425,7 +434,7 @@ void HttpConnection::fail(const Error& error) {
 void HttpConnection::respond(api::HttpResponse response) {
   read_timer_.cancel();
   phase_ = Phase::kAnswer;
-  release_handler();
+  release_handlers();
   write_response_head(response, false);
   answer_complete_ = true;
   end_answer();
@@ -512,7 +521,7 @@ void HttpConnection::on_read_timeout() {
     case Phase::kHandshake:
       return close(false);
     case Phase::kHead:
-      if (received_.empty()) return close(true);
+      if (received_.empty()) return close(false);
       return fail({ErrorCode::kRequestTimeout, "The head did not arrive in time."});
     case Phase::kBody:
       return fail({ErrorCode::kRequestTimeout, "The body stopped arriving."});
@@ -530,7 +539,7 @@ void HttpConnection::close(bool lingering) {
   read_timer_.cancel();
   write_timer_.cancel();
   if (reply_state_) reply_state_->stop.request_stop();
-  release_handler();
+  release_handlers();
   if (is_reading_ || is_writing_) {
     beast::error_code ignored;
     lingering ? stream_->socket().cancel(ignored) : stream_->socket().close(ignored);

@@ -55,6 +55,7 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
     kBody,       ///< reading its body
     kTaking,     ///< the handler takes a piece of the body
     kAnswer,     ///< waiting for, or writing, the answer
+    kUpgrading,  ///< waiting for a read to end before the stream becomes a WebSocket
     kClosing,    ///< waiting for operations to end before the stream is closed or handed on
   };
   struct HandlerBox {
@@ -83,9 +84,9 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
   void read_body();
   void give_piece();
   void open_websocket(const api::WebSocketRoute& route);
-  void become_websocket(std::shared_ptr<std::unique_ptr<api::WebSocketHandler>> handler);
+  void become_websocket();
   std::shared_ptr<ConnectionReply> make_reply();
-  void release_handler();
+  void release_handlers();
 
   void fail(const Error& error);
   void respond(api::HttpResponse response);
@@ -134,6 +135,7 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
   std::uint64_t body_bytes_ = 0;
   std::vector<std::byte> piece_;
   std::shared_ptr<HandlerBox> handler_;
+  std::shared_ptr<std::unique_ptr<api::WebSocketHandler>> websocket_handler_;
   std::shared_ptr<ReplyState> reply_state_;
   bool keep_alive_ = false;
   bool is_chunked_ = false;

@@ -11,15 +11,25 @@ void LingeringClose::start(ConnectionTable::SharedPlace place, Stream stream, Se
 LingeringClose::LingeringClose(ConnectionTable::SharedPlace place, Stream stream, ServerContext& context)
     : place_(std::move(place)), context_(context), stream_(std::move(stream)), timer_(stream_.get_executor()) {}
 
+void LingeringClose::shut_down(std::chrono::steady_clock::time_point) {
+  asio::post(stream_.get_executor(),
+             [self = shared_from_this()] { self->close_after(self->context_.options.limits.linger_timeout / 5); });
+}
+
 void LingeringClose::cut() {
   asio::post(stream_.get_executor(), [self = shared_from_this()] { self->close(); });
 }
 
-void LingeringClose::run() {
-  timer_.expires_after(context_.options.limits.linger_timeout);
+void LingeringClose::close_after(std::chrono::milliseconds time) {
+  if (!stream_.socket().is_open()) return;
+  timer_.expires_after(time);
   timer_.async_wait([self = shared_from_this()](beast::error_code error) {
     if (!error) self->close();
   });
+}
+
+void LingeringClose::run() {
+  close_after(context_.options.limits.linger_timeout);
   if (!stream_.is_tls()) return on_tls_closed();
   stream_.async_shutdown([self = shared_from_this()](beast::error_code) { self->on_tls_closed(); });
 }

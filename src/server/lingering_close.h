@@ -23,12 +23,13 @@ class LingeringClose : public Connection, public std::enable_shared_from_this<Li
 
   LingeringClose(ConnectionTable::SharedPlace place, Stream stream, ServerContext& context);
 
-  void shut_down(std::chrono::steady_clock::time_point) override {}
+  void shut_down(std::chrono::steady_clock::time_point deadline) override;
   void cancel() override {}
   void cut() override;
 
  private:
   void run();
+  void close_after(std::chrono::milliseconds time);
   void on_tls_closed();
   void read();
   void on_read(beast::error_code error, std::size_t size);

@@ -259,7 +259,6 @@ bool WebSocketConnection::reserve_memory() {
   const std::size_t more = needed - reserved_bytes_;
   if (context_.assembling_bytes.fetch_add(more) + more > limits_.max_assembling_bytes) {
     context_.assembling_bytes -= more;
-    message_ = {};
     return false;
   }
   reserved_bytes_ = needed;
@@ -372,6 +371,7 @@ void WebSocketConnection::start_close(CloseCode code, const std::string& reason)
 void WebSocketConnection::discard_message() {
   message_ = {};
   is_complete_ = false;
+  context_.assembling_bytes -= std::exchange(reserved_bytes_, 0);
   read();
 }
 

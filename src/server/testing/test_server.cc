@@ -56,7 +56,7 @@ Route make_route(std::string method, std::string pattern, std::uint64_t max_body
 
 class EchoSocket : public api::WebSocketHandler {
  public:
-  EchoSocket(Journal& journal, ThreadPool& pool) : journal_(journal), pool_(pool) {}
+  explicit EchoSocket(Journal& journal) : journal_(journal) {}
   ~EchoSocket() override { journal_.add("gone"); }
   void on_open(std::shared_ptr<api::WebSocketPeer> peer) override {
     peer_ = std::move(peer);
@@ -83,7 +83,6 @@ class EchoSocket : public api::WebSocketHandler {
 
  protected:
   Journal& journal_;
-  ThreadPool& pool_;
   std::shared_ptr<api::WebSocketPeer> peer_;
 };
 
@@ -97,11 +96,26 @@ class DeafSocket : public EchoSocket {
   void on_shutdown(steady_clock::time_point) override { journal_.add("shutdown"); }
 };
 
+class BusySocket : public EchoSocket {
+ public:
+  BusySocket(Journal& journal, std::function<void()> wait) : EchoSocket(journal), wait_(std::move(wait)) {}
+  void on_text(std::string message) override {
+    journal_.add("busy");
+    wait_();
+    EchoSocket::on_text(std::move(message));
+  }
+
+ private:
+  const std::function<void()> wait_;
+};
+
 class TalkSocket : public EchoSocket {
  public:
   using EchoSocket::EchoSocket;
   void on_text(std::string) override {
     for (int i = 0; i < 1000; ++i) peer_->send_text(std::string(10'000, 'x'));
+    peer_->send_text("end");
+    peer_->read_next();
   }
 };
 
@@ -248,9 +262,16 @@ std::vector<api::WebSocketRoute> TestServer::websocket_routes() {
   };
   using Opened = Result<std::unique_ptr<api::WebSocketHandler>>;
   return {
-      route("/ws/echo", [this]() -> Opened { return {std::make_unique<EchoSocket>(journal, pool)}; }),
-      route("/ws/deaf", [this]() -> Opened { return {std::make_unique<DeafSocket>(journal, pool)}; }),
-      route("/ws/talk", [this]() -> Opened { return {std::make_unique<TalkSocket>(journal, pool)}; }),
+      route("/ws/echo", [this]() -> Opened { return {std::make_unique<EchoSocket>(journal)}; }),
+      route("/ws/deaf", [this]() -> Opened { return {std::make_unique<DeafSocket>(journal)}; }),
+      route("/ws/busy",
+            [this]() -> Opened {
+              return {std::make_unique<BusySocket>(journal, [this] {
+                std::unique_lock lock(mutex_);
+                released_.wait(lock, [this] { return is_released_; });
+              })};
+            }),
+      route("/ws/talk", [this]() -> Opened { return {std::make_unique<TalkSocket>(journal)}; }),
       route("/ws/refused",
             []() -> Opened {
               return Error{ErrorCode::kOverloaded, "no slot is free"};
