@@ -1,7 +1,7 @@
 # Files as part of a program. As a script (cmake -DOUTPUT=… -DFILES=a;b -P embed_files.cmake) it writes a C++ source with
 # the bytes of the files; included, it offers
 #
-#   stenod_embed_web(target)   # the files of web/, as stenod::server::web_files()
+#   stenod_embed_web(target)   # the files of web/ and the OpenAPI description, as stenod::server::web_files()
 #
 # which runs it whenever one of them has changed.
 if(CMAKE_SCRIPT_MODE_FILE)
@@ -30,6 +30,7 @@ function(stenod_embed_web target)
   file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/web/*.html ${PROJECT_SOURCE_DIR}/web/*.js
        ${PROJECT_SOURCE_DIR}/web/*.css ${PROJECT_SOURCE_DIR}/web/*.svg ${PROJECT_SOURCE_DIR}/web/*.png
        ${PROJECT_SOURCE_DIR}/web/*.ico ${PROJECT_SOURCE_DIR}/web/*.webmanifest)
+  list(APPEND files ${PROJECT_SOURCE_DIR}/src/api/openapi.json)
   set(output ${CMAKE_CURRENT_BINARY_DIR}/web_files.cc)
   add_custom_command(OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} "-DFILES=${files}" -P ${STENOD_EMBED_SCRIPT}

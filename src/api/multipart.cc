@@ -33,13 +33,8 @@ std::string_view trim(std::string_view text) {
 
 /// A name of a field or parameter at the start of `text`, which it is taken from; empty where there is none.
 std::string_view take_token(std::string_view& text) {
-  std::size_t size = 0;
-  while (size < text.size() && !is_control(text[size]) && static_cast<unsigned char>(text[size]) < 0x80 &&
-         kTokenEnd.find(text[size]) == std::string_view::npos) {
-    ++size;
-  }
-  const std::string_view token = text.substr(0, size);
-  text.remove_prefix(size);
+  const std::string_view token = text.substr(0, text.find_first_of(kTokenEnd));
+  text.remove_prefix(token.size());
   return token;
 }
 
@@ -199,7 +194,7 @@ Status MultipartParser::after_boundary(char c) {
     state_ = State::kPadding;  // of which there may be any amount
     return {};
   }
-  if (pending_ == "\r" || (pending_ == "-" && state_ == State::kAfterBoundary)) return {};
+  if (pending_ == "\r" || pending_ == "-") return {};
   return malformed();
 }
 

@@ -150,6 +150,8 @@ TEST(Multipart, Boundaries) {
   EXPECT_EQ(code("; boundary=\"xYz"), "multipart_bad_boundary");
   EXPECT_EQ(code("; boundary=xYz; boundary=abc"), "multipart_bad_boundary");
   EXPECT_EQ(code("; boundary"), "multipart_bad_boundary");
+  EXPECT_EQ(code("; boundary xYz"), "multipart_bad_boundary");
+  EXPECT_EQ(code("; boundary=xYz; charset"), "multipart_bad_boundary");
   EXPECT_EQ(code("; boundary=\"x\"z"), "multipart_bad_boundary");
   EXPECT_EQ(code("; boundary=\"x \""), "multipart_bad_boundary");
   EXPECT_EQ(code("; boundary=x;=y"), "multipart_bad_boundary");
@@ -204,7 +206,7 @@ TEST(Multipart, Heads) {
         "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b",
         "Content-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64",
         "Content-Disposition: form-data; name=a\r\n folded: line", "Content-Disposition: form-data; name=a\r\nno colon",
-        "Content-Disposition : form-data; name=a", ": form-data; name=a",
+        "Content-Disposition : form-data; name=a", "Content-Disposition: form-data; name=a\r\n: x",
         "Content-Disposition: form-data; name=a\nX: y", "Content-Disposition: form-data; name=\"a\x01\"",
         "Content-Disposition: form-data; name=\"a\x7f\"", "Content-Disposition: form-data; name=a\r\nX: \rb"}) {
     EXPECT_EQ(code(bad), "multipart_bad_header") << bad;

@@ -110,6 +110,7 @@ void HttpConnection::next_request() {
   parser_.emplace(limits_.max_head_bytes);
   head_ = {};
   route_name_ = "none";
+  answer_error_ = api::error_response;
   cors_origin_.clear();
   body_wait_ = {};
   body_bytes_ = 0;
@@ -213,6 +214,7 @@ void HttpConnection::on_head(RequestHead head) {
     return respond(std::move(response));
   }
   route_name_ = match.route->pattern;
+  answer_error_ = match.route->answer_error;
   request.path_parameters = std::move(match.path_parameters);
   const std::uint64_t max_bytes = match.route->max_body_bytes;
   if (request.content_length.value_or(0) > max_bytes) {
@@ -282,7 +284,7 @@ void HttpConnection::open_route(const api::Route& route) {
         });
         if (reply) {
           box->handler.reset();
-          if (!status) reply->send(api::error_response(status.error()));
+          if (!status) reply->send(route.answer_error(status.error()));
           reply.reset();
           return;
         }
@@ -318,7 +320,8 @@ void HttpConnection::give_piece() {
   read_timer_.cancel();
   std::shared_ptr<ConnectionReply> reply = parser_->is_done() ? make_reply() : nullptr;
   phase_ = reply ? Phase::kAnswer : Phase::kTaking;
-  strand_.post([self = shared_from_this(), reply, box = handler_, piece = std::exchange(piece_, {})]() mutable {
+  strand_.post([self = shared_from_this(), answer_error = answer_error_, reply, box = handler_,
+                piece = std::exchange(piece_, {})]() mutable {
     if (!box->handler) return;
     const Status status = guarded([&]() -> Status {
       if (!piece.empty()) STENOD_RETURN_IF_ERROR(box->handler->take(piece));
@@ -327,7 +330,7 @@ void HttpConnection::give_piece() {
     });
     if (reply) {
       box->handler.reset();
-      if (!status) reply->send(api::error_response(status.error()));
+      if (!status) reply->send(answer_error(status.error()));
       reply.reset();
       return;
     }
@@ -428,7 +431,7 @@ void HttpConnection::abandon(std::uint64_t number) {
 
 void HttpConnection::fail(const Error& error) {
   log::debug("request of {}: {}: {}", peer_.to_string(), error_name(error.code), error.message);
-  respond(api::error_response(error));
+  respond(answer_error_(error));
 }
 
 void HttpConnection::respond(api::HttpResponse response) {

@@ -128,6 +128,7 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
   std::optional<RequestParser> parser_;
   RequestHead head_;
   std::string route_name_;
+  api::HttpResponse (*answer_error_)(const Error&) = api::error_response;  ///< of the route
   std::string cors_origin_;
   std::chrono::steady_clock::time_point started_;
   std::chrono::steady_clock::time_point read_started_;

@@ -14,7 +14,7 @@ struct EmbeddedFile {
   std::string_view bytes;
 };
 
-/// The files of the folder web/, as they were when the program was built.
+/// The files of the folder web/ and src/api/openapi.json, as they were when the program was built.
 std::span<const EmbeddedFile> web_files();
 
 /// GET /NAME for each of the files, and GET / for index.html. The files must live as long as the routes. Pages may load

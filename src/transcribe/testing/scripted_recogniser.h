@@ -10,7 +10,7 @@
 namespace stenod::transcribe::testing {
 
 struct Script {
-  /// Said of every window; ASCII. A model with random weights would stammer, which is suppressed.
+  /// Said of every window. A model with random weights would stammer, which is suppressed.
   std::string text = " Hello there.";
   bool multilingual = false;  ///< detects English
   /// Called on the engine's thread before a window is encoded, with its length in encoder frames of 20 ms: to hold the
