@@ -299,7 +299,8 @@ export class LivePanel {
     if (this.state === "listening" && this.#partial && time - this.#partial.heard > WITHDRAWN_S) this.#dropPartial();
     const clock = formatTime(time);
     if (this.#clock.textContent !== clock) this.#clock.textContent = clock;
-    if (performance.now() - this.#lateAt > LATE_SHOWN_MS) this.#late.textContent = "";
+    if (this.state === "reconnecting") this.#late.textContent = `${Math.round(this.#client.waiting)} s waiting`;
+    else if (performance.now() - this.#lateAt > LATE_SHOWN_MS) this.#late.textContent = "";
   }
 
   #setState(state) {
