@@ -48,7 +48,11 @@ export class LivePanel {
     this.#settings = settings;
     this.#main.addEventListener("click", () => this.#onMain());
     this.#stop.addEventListener("click", () => this.#onStop());
-    document.addEventListener("visibilitychange", () => this.#keepAwake());
+    document.addEventListener("visibilitychange", () => {
+      this.#keepAwake();
+      // Phones stop the sound of pages that are out of sight.
+      if (document.visibilityState === "visible" && this.state === "listening") this.#microphone?.resume();
+    });
     navigator.mediaDevices?.addEventListener("devicechange", () => listDevices(settings));
 
     this.#setState("idle");
