@@ -74,6 +74,7 @@ function words(error, hasKey) {
     case "not_supported":
       return ["The server does not take these settings", sentence(error.message), "settings"];
     default:
+      if (error.code?.startsWith("audio_")) return ["This file cannot be transcribed", sentence(error.message), null];
       return ["That did not work", sentence(error.message || error.code), error.retry ? "retry" : null];
   }
 }

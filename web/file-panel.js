@@ -81,8 +81,12 @@ export class FilePanel {
       this.view.append(detail);
       this.onChange();
     });
+    job.addEventListener("warning", ({ detail }) => showNotice("file", { kind: "info", title: detail.message }));
     try {
       this.result = await job.start();
+      // Something failed after text was found.
+      const { error } = this.result;
+      if (error) showNotice("file", { title: "Only a part could be transcribed", text: error.message });
       if (this.result.segments.length !== this.view.transcript.segments.length) {
         this.view.clear();
         for (const segment of this.result.segments) this.view.append(segment);

@@ -1,6 +1,6 @@
 // A file on its way to text: uploaded, with progress, and answered in pieces as server-sent events.
 
-import { StenodError, refusal } from "./stenod.js";
+import { refusal, StenodError } from "./stenod-errors.js";
 
 /** Takes a stream of server-sent events apart (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 export class EventStreamParser {
@@ -32,7 +32,8 @@ export class EventStreamParser {
 
 /**
  * Sends one file to POST /transcribe. Events, each with a `detail`: `upload` {done, total} in bytes, `progress`
- * {percent, done_s, total_s}, `segment` {start, end, text, words}.
+ * {percent, done_s, total_s} (null: not known), `segment` {start,
+ * end, text, words}, `warning` {message}.
  */
 export class FileTranscription extends EventTarget {
   #request = new XMLHttpRequest(); // fetch() tells nothing of an upload's progress

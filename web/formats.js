@@ -59,7 +59,7 @@ export function writeJson({ segments, language = null, duration, result }) {
   return JSON.stringify(object, null, 2) + "\n";
 }
 
-export function lostText({ start, end }) {
+function lostText({ start, end }) {
   return `[${formatTime(start)} – ${formatTime(end)}: no connection, not transcribed]`;
 }
 

@@ -48,7 +48,11 @@ export class LivePanel {
     this.#settings = settings;
     this.#main.addEventListener("click", () => this.#onMain());
     this.#stop.addEventListener("click", () => this.#onStop());
-    document.addEventListener("visibilitychange", () => this.#keepAwake());
+    document.addEventListener("visibilitychange", () => {
+      this.#keepAwake();
+      // Phones stop the sound of pages that are out of sight.
+      if (document.visibilityState === "visible" && this.state === "listening") this.#microphone?.resume();
+    });
     navigator.mediaDevices?.addEventListener("devicechange", () => listDevices(settings));
 
     this.#setState("idle");
@@ -299,7 +303,8 @@ export class LivePanel {
     if (this.state === "listening" && this.#partial && time - this.#partial.heard > WITHDRAWN_S) this.#dropPartial();
     const clock = formatTime(time);
     if (this.#clock.textContent !== clock) this.#clock.textContent = clock;
-    if (performance.now() - this.#lateAt > LATE_SHOWN_MS) this.#late.textContent = "";
+    if (this.state === "reconnecting") this.#late.textContent = `${Math.round(this.#client.waiting)} s waiting`;
+    else if (performance.now() - this.#lateAt > LATE_SHOWN_MS) this.#late.textContent = "";
   }
 
   #setState(state) {

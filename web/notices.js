@@ -19,22 +19,20 @@ export function showNotice(name, { title, text = "", kind = "error", actions = [
   const paragraph = document.createElement("p");
   paragraph.textContent = text;
   words.append(heading, paragraph);
-  const buttons = document.createElement("div");
-  buttons.className = "notice-actions";
+  notice.append(words);
   for (const { label, run } of actions) {
     const button = document.createElement("button");
     button.className = "button";
     button.textContent = label;
     button.addEventListener("click", run);
-    buttons.append(button);
+    notice.append(button);
   }
   const close = document.createElement("button");
   close.className = "icon-button";
   close.ariaLabel = "Dismiss";
   close.append(icon("close"));
   close.addEventListener("click", () => notice.remove());
-  if (kind !== "wait") buttons.append(close);
-  notice.append(words, buttons);
+  if (kind !== "wait") notice.append(close);
   root.append(notice);
 }
 

@@ -1,4 +1,4 @@
-// What stenod.js runs on the audio thread: from the device's sample rate to 16 kHz, in messages of 100 ms.
+// What stenod-microphone.js runs on the audio thread: from the device's sample rate to 16 kHz, in messages of 100 ms.
 // Also an ordinary module, so that the resampler can be imported and tested.
 
 const ATTENUATION_DB = 90; // of what would alias

@@ -2,7 +2,7 @@
 // same after hours as at the start; the style sheet lets the browser skip what is out of sight. Words are no elements of
 // their own: which one was clicked comes from the position in the text.
 
-import { formatTime, lostText } from "./formats.js";
+import { formatTime } from "./formats.js";
 import { locateWords, separator, Transcript } from "./transcript.js";
 
 const NEAR_THE_END_PX = 120;
@@ -233,6 +233,10 @@ export class TranscriptView {
     const left = Math.max(half, Math.min(root.width - half, middle));
     place(this.#chip, { left, top: box.top - root.top });
   }
+}
+
+function lostText({ start, end }) {
+  return `${Math.max(1, Math.round(end - start))} s without a connection, not transcribed`;
 }
 
 function place(element, box) {

@@ -18,7 +18,9 @@ import urllib.parse
 
 WEB = pathlib.Path(__file__).resolve().parents[3] / "web"
 RATE = 16000
-POLICY = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+# As src/server/static_routes.cc has it.
+POLICY = ("default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+          "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 
 
 @dataclasses.dataclass
