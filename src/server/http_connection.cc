@@ -361,7 +361,7 @@ void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
       if (authorise) {
         STENOD_RETURN_IF_ERROR(authorise(request, route.access, std::string(find_credential(request.headers))));
       }
-      STENOD_ASSIGN_OR_RETURN(*box, route.open(request));
+      STENOD_ASSIGN_OR_RETURN(*box, route.open(request, self->strand_));
       return {};
     });
     self->post([status](HttpConnection& connection) {
