@@ -31,12 +31,15 @@ void gather_group(RequestClass c, const Snapshot& snapshot, const Limits& limits
   if (chosen.empty()) return;
 
   const int first_frames = snapshot.waiting[chosen.front()].num_frames;
+  // A final that comes in meanwhile has to wait until the group is encoded.
+  const int max_frames =
+      c == RequestClass::kLivePartial ? std::max(kWellFilledFrames, first_frames) : limits.max_group_frames;
   int group_frames = 0;
   int num_taken = 0;
   const auto does_not_fit = [&](int i) {
     const int frames = snapshot.waiting[i].num_frames;
     const bool alike = frames <= 2 * first_frames && first_frames <= 2 * frames;
-    if (!alike || num_taken == max_windows || group_frames + frames > limits.max_group_frames) return true;
+    if (!alike || num_taken == max_windows || group_frames + frames > max_frames) return true;
     ++num_taken;
     group_frames += frames;
     return false;

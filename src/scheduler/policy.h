@@ -72,7 +72,8 @@ inline constexpr int kWellFilledFrames = 1000;
 ///  - Batch windows are encoded as soon as they fill a group well, or a quarter of the slots is free, or nothing else
 ///    is to be done. A step of 16 sequences costs about as much as of one, so slots are kept full.
 ///  - Otherwise all active sequences advance by one step, as far as rows allow.
-/// A group holds windows of one class and like length (within a factor of two of the first).
+/// A group holds windows of one class and like length (within a factor of two of the first); one of live partials no
+/// more than fills it well, because finals wait for its end.
 /// Writes into `plan`, whose memory is reused.
 void plan_turn(const Snapshot& snapshot, const Limits& limits, Plan& plan);
 

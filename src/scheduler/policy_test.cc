@@ -56,6 +56,14 @@ TEST(Policy, OrdersOneClassByRepeatThenDeadlineThenArrival) {
   EXPECT_THAT(p.chosen, ElementsAre(4, 3, 2, 1, 0));
 }
 
+TEST(Policy, KeepsGroupsOfPartialsShortBecauseFinalsWaitForThem) {
+  std::vector<WaitingWindow> waiting;
+  for (std::uint64_t i = 0; i < 8; ++i) waiting.push_back(window(kPartial, 400, i));
+  EXPECT_THAT(plan({.waiting = waiting}).chosen, ElementsAre(0, 1));
+  waiting.front().num_frames = 1400;  // more than fills a group, but it has to be encoded some time
+  EXPECT_THAT(plan({.waiting = waiting}).chosen, ElementsAre(0));
+}
+
 TEST(Policy, FillsAGroupUpToItsFramesAndSlots) {
   const std::vector<WaitingWindow> waiting = {window(kBatch, 1400, 1), window(kBatch, 1400, 2),
                                               window(kBatch, 1400, 3)};
