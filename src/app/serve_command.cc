@@ -169,10 +169,7 @@ Status ServeRun::load_model() {
   options.num_slots = static_cast<int>(settings_.engine.slots);
   options.max_queued = kQueuedPerSession * static_cast<int>(settings_.live.max_sessions) + options.num_slots;
   STENOD_ASSIGN_OR_RETURN(recogniser_, transcribe::Recogniser::load(options));
-  pacer_ = std::make_shared<live::Pacer>([this] {
-    const engine::Statistics statistics = recogniser_->engine().statistics();
-    return statistics.encode_s + statistics.step_s + statistics.sampling_s;
-  });
+  pacer_ = std::make_shared<live::Pacer>([this] { return recogniser_->engine().statistics().live_s; });
   return live::warm_up(live::speech_model_of(*recogniser_));
 }
 

@@ -246,6 +246,7 @@ void Loop::count_passed_over() {
 void Loop::encode_group(std::span<const int> chosen) {
   const auto begin = Clock::now();
   const auto num_mels = static_cast<std::size_t>(runner_->dims().num_mels);
+  const bool live = is_live(waiting_[static_cast<std::size_t>(chosen.front())]->request.request_class);  // all or none
   group_.clear();
   windows_.clear();
   auto free_features = std::span(features_);
@@ -296,6 +297,7 @@ void Loop::encode_group(std::span<const int> chosen) {
   statistics_.windows_encoded += windows_.size();
   statistics_.frames_encoded += num_frames;
   statistics_.encode_s += seconds_between(begin, end);
+  if (live) statistics_.live_s += seconds_between(begin, end);
 }
 
 // The bound on text depends on the language, which may have to be detected first.
@@ -309,6 +311,7 @@ void Loop::limit_text(WindowTask& task) const {
 
 void Loop::step(std::span<const int> chosen) {
   rows_.clear();
+  std::size_t num_live_rows = 0;
   for (const TaskPtr& task : active_) ++task->turns_waited;
   for (const int i : chosen) {
     WindowTask& task = *active_[static_cast<std::size_t>(i)];
@@ -317,6 +320,7 @@ void Loop::step(std::span<const int> chosen) {
     for (const auto& row : task.decoder->rows()) {
       rows_.push_back({task.slot.index, row.position, row.token, row.wants_logits});
     }
+    if (is_live(task.request.request_class)) num_live_rows += task.decoder->rows().size();
   }
 
   const auto begin = Clock::now();
@@ -339,11 +343,14 @@ void Loop::step(std::span<const int> chosen) {
   }
   std::erase(active_, nullptr);
 
+  const auto end = Clock::now();
   const std::lock_guard lock(statistics_mutex_);
   ++statistics_.steps;
   ++statistics_.steps_by_rows[rows_.size()];
   statistics_.step_s += step_s;
-  statistics_.sampling_s += seconds_between(sampling_begin, Clock::now());
+  statistics_.sampling_s += seconds_between(sampling_begin, end);
+  statistics_.live_s +=
+      seconds_between(begin, end) * static_cast<double>(num_live_rows) / static_cast<double>(rows_.size());
 }
 
 // `first_row`: index of the task's first row in the runner's last step.

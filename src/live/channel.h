@@ -82,7 +82,8 @@ class Channel {
   void on_partial(const UtterancePtr& utterance, std::int64_t end, Result<engine::WindowResult> outcome);
   void on_final(const UtterancePtr& utterance, const FinalRequest* request, Result<engine::WindowResult> outcome);
   void take_hypothesis(const UtterancePtr& utterance, std::int64_t end, const engine::WindowResult& result,
-                       bool may_commit);
+                       bool is_pause);
+  std::size_t settled_words(const Utterance& utterance, const Hypothesis& hypothesis, std::int64_t heard_by) const;
   void promise(Utterance& utterance, const Hypothesis& hypothesis, std::size_t num_words, std::int64_t end,
                int language_token);
   bool commit(const UtterancePtr& utterance, std::size_t num_agreed, std::int64_t end,

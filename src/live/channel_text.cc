@@ -31,9 +31,9 @@ constexpr float kCommitLogprob = -0.8f;
 // The interval of partials while an utterance is young, and how long it is young.
 constexpr std::int64_t kYoungInterval = 400 * kRate / 1000;
 constexpr std::int64_t kYoung = 2 * kRate;
-// What two hypotheses agree on is promised when their audio differs by enough to have changed their minds.
-constexpr std::int64_t kAgreementStep = 300 * kRate / 1000;
-constexpr std::int64_t kFirstPromise = kRate;
+// What is promised must have been heard so long ago, and by every hypothesis since. Fewer errors are promised than by
+// the agreement of two hypotheses in a row, which may have heard nearly the same.
+constexpr std::int64_t kSettleAfter = 1500 * kRate / 1000;
 // Of tokens: prefix and draft each, below the model's 224.
 constexpr std::size_t kMaxKnownTokens = 200;
 // A partial that is older than this is of no use.
@@ -97,7 +97,7 @@ engine::Request Channel::make_request(const Utterance& utterance, std::int64_t e
   options.thresholds = transcribe::thresholds_for(utterance.speech_peak);
   options.word_times = model.has_word_times && (is_fixed() || end - utterance.begin >= kTimesFrom);
   options.prefix = utterance.stable;
-  const std::vector<int> known = utterance.last.tokens(0, utterance.last.words.size());
+  const std::vector<int> known = utterance.latest().tokens(0, utterance.latest().words.size());
   const std::size_t num_stable = utterance.stable.size();
   if (known.size() > num_stable && std::equal(utterance.stable.begin(), utterance.stable.end(), known.begin())) {
     const std::size_t num_draft = std::min(known.size() - num_stable, kMaxKnownTokens);
@@ -182,7 +182,7 @@ void Channel::retry() {
 
 void Channel::on_partial(const UtterancePtr& utterance, std::int64_t end, Result<engine::WindowResult> outcome) {
   if (!outcome || utterance != open_ || utterance->final_request) return;
-  take_hypothesis(utterance, end, *outcome, true);
+  take_hypothesis(utterance, end, *outcome, false);
 }
 
 void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* request,
@@ -192,7 +192,7 @@ void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* reques
   if (utterance == open_) {
     // Not yet sure that the utterance is over, but these are its words.
     if (*utterance->final_request->outcome && !is_fixed()) {
-      take_hypothesis(utterance, request->end, **utterance->final_request->outcome, false);
+      take_hypothesis(utterance, request->end, **utterance->final_request->outcome, true);
     }
     return;
   }
@@ -200,21 +200,34 @@ void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* reques
 }
 
 void Channel::take_hypothesis(const UtterancePtr& utterance, std::int64_t end, const engine::WindowResult& result,
-                              bool may_commit) {
+                              bool is_pause) {
   Hypothesis hypothesis = make_hypothesis(result, host_.model().text);
   if (!is_presentable(result) || hypothesis.words.empty()) return;
   language_.hear(result.language_token, result.language_probability,
                  seconds(utterance->speech_end - utterance->speech_begin), false);
-  const std::size_t num_agreed = num_agreed_words(utterance->last, hypothesis);
-  // The last word of either may still be in the middle of being spoken.
-  const std::size_t num_last = std::min(utterance->last.words.size(), hypothesis.words.size());
-  const std::size_t num_settled = num_last == 0 ? 0 : std::min(num_agreed, num_last - 1);
-  const bool is_independent = end - utterance->last_end >= kAgreementStep && end - utterance->begin >= kFirstPromise;
-  if (is_independent && !is_fixed()) promise(*utterance, hypothesis, num_settled, end, result.language_token);
-  utterance->last = std::move(hypothesis);
-  utterance->last_end = end;
-  if (may_commit && !is_fixed() && commit(utterance, num_agreed, end, result)) return;
+  const std::size_t num_agreed = num_agreed_words(utterance->latest(), hypothesis);
+  // Who has paused has finished the word.
+  const std::int64_t settle_after = is_pause ? 0 : kSettleAfter;
+  if (!is_fixed()) {
+    promise(*utterance, hypothesis, settled_words(*utterance, hypothesis, end - settle_after), end,
+            result.language_token);
+  }
+  while (utterance->heard.size() >= 2 && utterance->heard[1].end <= end - kSettleAfter) utterance->heard.pop_front();
+  utterance->heard.push_back({end, std::move(hypothesis)});
+  if (!is_pause && !is_fixed() && commit(utterance, num_agreed, end, result)) return;
   publish_partial(*utterance, end);
+}
+
+// The words that a hypothesis shares with all those since `heard_by`, and with the newest before that, but for the last
+// one of that, which may have been cut off.
+std::size_t Channel::settled_words(const Utterance& utterance, const Hypothesis& hypothesis,
+                                   std::int64_t heard_by) const {
+  std::size_t settled = hypothesis.words.size();
+  for (auto earlier = utterance.heard.rbegin(); earlier != utterance.heard.rend(); ++earlier) {
+    settled = std::min(settled, num_agreed_words(earlier->hypothesis, hypothesis));
+    if (earlier->end <= heard_by) return std::min(settled, earlier->hypothesis.words.size() - 1);
+  }
+  return 0;
 }
 
 void Channel::promise(Utterance& utterance, const Hypothesis& hypothesis, std::size_t num_words, std::int64_t end,
@@ -230,7 +243,7 @@ void Channel::promise(Utterance& utterance, const Hypothesis& hypothesis, std::s
 bool Channel::commit(const UtterancePtr& utterance, std::size_t num_agreed, std::int64_t end,
                      const engine::WindowResult& result) {
   const std::int64_t length = end - utterance->begin;
-  const Hypothesis& hypothesis = utterance->last;
+  const Hypothesis& hypothesis = utterance->latest();
   if (length < kLongUtterance || !hypothesis.has_times || result.avg_logprob < kCommitLogprob) return false;
   std::size_t min_words = 0;
   for (std::size_t tokens = 0; tokens < utterance->stable.size() && min_words < hypothesis.words.size(); ++min_words) {
@@ -261,8 +274,7 @@ bool Channel::commit(const UtterancePtr& utterance, std::size_t num_agreed, std:
   free_from_ = at;
   publish_final(*ended, done, result);
   go_on_from(at);
-  open_->last = std::move(rest);
-  open_->last_end = end;
+  if (!rest.words.empty()) open_->heard.push_back({end, std::move(rest)});
   open_->asked_at = ended->asked_at;
   publish_partial(*open_, end);
   return true;
@@ -270,7 +282,7 @@ bool Channel::commit(const UtterancePtr& utterance, std::size_t num_agreed, std:
 
 void Channel::publish_partial(Utterance& utterance, std::int64_t end) {
   const auto& detokenise = host_.model().text.detokenise;
-  const Hypothesis& hypothesis = utterance.last;
+  const Hypothesis& hypothesis = utterance.latest();
   std::size_t first = 0;
   if (is_fixed() && hypothesis.has_times) first = skip_repeated_words(hypothesis, utterance);
   const std::string text = detokenise(hypothesis.tokens(first, hypothesis.words.size()));
@@ -305,7 +317,7 @@ void Channel::publish(Utterance& utterance) {
   if (!utterance.stable.empty()) {
     // What was promised stands.
     Hypothesis promised;
-    for (const HypothesisWord& word : utterance.last.words) {
+    for (const HypothesisWord& word : utterance.latest().words) {
       if (promised.tokens(0, promised.words.size()).size() >= utterance.stable.size()) break;
       promised.words.push_back(word);
     }

@@ -6,15 +6,15 @@
 
 namespace stenod::live {
 
-/// Keeps the engine from spending all its time on partials: when it is busy, their interval grows for everybody, and it
-/// shrinks again when there is time. What finals need is left alone.
+/// Keeps the engine from spending all its time on partials: when they and finals make it busy, their interval grows for
+/// everybody, and it shrinks again when there is time. What finals need is left alone.
 ///
 /// Any thread may call.
 class Pacer {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `busy_s`: seconds that the engine has worked since its start; must be quick.
+  /// `busy_s`: seconds that the engine has worked for live requests since its start; must be quick.
   explicit Pacer(std::function<double()> busy_s) : busy_s_(std::move(busy_s)) {}
 
   /// By how much the interval of partials is stretched, at least 1. Looks at the engine four times a second at most.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,6 +26,12 @@ struct FinalRequest {
   std::optional<Result<engine::WindowResult>> outcome;
 };
 
+/// A hypothesis, and the end of the audio that it was made of.
+struct Heard {
+  std::int64_t end = 0;
+  Hypothesis hypothesis;
+};
+
 /// An utterance on its way from first sound to final text. Positions are samples at 16 kHz from the stream's start.
 struct Utterance {
   std::int64_t id = 0;
@@ -37,8 +44,7 @@ struct Utterance {
   // What it accounts for in the ledger; differs from its audio where pieces overlap.
   std::int64_t share_begin = 0, share_end = 0;
 
-  Hypothesis last;              ///< the latest
-  std::int64_t last_end = 0;    ///< of the audio that it covers
+  std::deque<Heard> heard;      ///< the latest last; those before it as far as they are needed to tell what has settled
   std::vector<int> stable;      ///< tokens that have been promised to the client
   std::int64_t stable_end = 0;  ///< where their audio ends, as far as it is known
   std::optional<int> language;  ///< settled with the first promise
@@ -49,6 +55,12 @@ struct Utterance {
 
   std::shared_ptr<FinalRequest> final_request;
   FinalReason reason = FinalReason::kSilence;
+
+  /// Empty before anything was understood.
+  const Hypothesis& latest() const {
+    static const Hypothesis kNone;
+    return heard.empty() ? kNone : heard.back().hypothesis;
+  }
 };
 
 }  // namespace stenod::live
