@@ -297,7 +297,8 @@ class Access::Impl {
   }
 
   void adopt(std::vector<KeyRecord> records, const std::vector<Usage>& usage, std::int64_t today) {
-    keys_in_use_ = !records.empty();
+    // For good: a database that someone puts in this one's place has no keys yet.
+    keys_in_use_ = keys_in_use_ || !records.empty();
     std::unordered_map<std::string, Key> keys;
     for (KeyRecord& record : records) {
       const auto known = keys_.find(record.id);

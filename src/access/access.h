@@ -33,7 +33,7 @@ struct TokenRequest {
 
 struct Token {
   std::string text;
-  std::chrono::sys_seconds expires_at;
+  std::chrono::sys_seconds expires_at = {};
 };
 
 class Access;

@@ -29,7 +29,7 @@ std::optional<std::string_view> key_id_of(std::string_view text);
 struct TokenClaims {
   std::string key_id;    ///< 8 characters of base 32
   std::string token_id;  ///< 8 characters of base 32
-  TimePoint expires_at;
+  TimePoint expires_at = {};
   int streams = 0;  ///< open at once; 0: as many as the key may
 
   friend bool operator==(const TokenClaims&, const TokenClaims&) = default;

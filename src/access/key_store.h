@@ -26,9 +26,9 @@ struct KeyRecord {
   std::string digest;  ///< SHA-256 of the text, 64 hexadecimal digits
   bool is_admin = false;
   Limits limits;
-  TimePoint created_at;
-  std::optional<TimePoint> expires_at;
-  std::optional<TimePoint> revoked_at;
+  TimePoint created_at = {};
+  std::optional<TimePoint> expires_at = {};
+  std::optional<TimePoint> revoked_at = {};
 
   bool is_valid(TimePoint now) const { return !revoked_at && (!expires_at || now < *expires_at); }
 };

@@ -110,7 +110,9 @@ TEST_F(KeyStoreTest, RevokesOnce) {
 }
 
 TEST_F(KeyStoreTest, AKeyIsValidUntilItExpiresOrIsRevoked) {
-  KeyRecord key;
+  KeyStore store = open();
+  ASSERT_TRUE(store.create({"a"}, kNow).ok());
+  KeyRecord key = store.list()->front();
   EXPECT_TRUE(key.is_valid(kNow));
   key.expires_at = kNow;
   EXPECT_FALSE(key.is_valid(kNow));

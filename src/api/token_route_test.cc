@@ -47,9 +47,9 @@ class TokenRouteTest : public ::testing::Test {
   void expect_error(std::string_view body, int status, std::string_view code, std::string_view param) {
     const HttpResponse response = post(body);
     EXPECT_EQ(response.status, status) << body;
-    const auto error = parse_json(response.body)->at("error").as_object();
-    EXPECT_EQ(error.at("code"), code) << body;
-    EXPECT_EQ(error.contains("param") ? error.at("param").as_string() : "", param) << body;
+    const json::object error = parse_json(response.body)->at("error").as_object();
+    EXPECT_EQ(error.at("code").as_string(), code) << body;
+    EXPECT_EQ(error.contains("param") ? error.at("param").as_string() : json::string(), param) << body;
   }
 
   access::AccessFolder folder_;

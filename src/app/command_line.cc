@@ -99,6 +99,17 @@ CLI::Validator whole_number(int min, int max) {
   return CLI::Validator(check, "");
 }
 
+CLI::Validator not_negative(double max) {
+  const auto check = [max](const std::string& typed) -> std::string {
+    double value = -1;
+    const auto [end, error] = std::from_chars(typed.data(), typed.data() + typed.size(), value);
+    const bool is_read = error == std::errc() && end == typed.data() + typed.size();
+    if (is_read && value >= 0 && value <= max) return {};  // not NaN either
+    return fmt::format("'{}' is not allowed, expected a number from 0 to {}", typed, max);
+  };
+  return CLI::Validator(check, "");
+}
+
 void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw) {
   settings.model = environment("MODEL_SIZE").value_or(settings.model);
   raw.device = environment("DEVICE").value_or(raw.device);
@@ -331,7 +342,7 @@ CLI::App* add_key(CLI::App& app, KeyCommand& command, RawOptions& raw, std::stri
   create
       ->add_option("--minutes-per-day", key->limits.audio_minutes_per_day,
                    "Minutes of audio a day (UTC), live and files; 0: no limit")
-      ->check(CLI::Range(0.0, 1e9))
+      ->check(not_negative(1e9))
       ->type_name("M")
       ->capture_default_str();
   create->add_flag("--admin", key->is_admin, "May also see what others do");

@@ -220,15 +220,116 @@ TEST_F(CommandLineTest, WhatIsNotBuiltYetSaysSo) {
   for (const auto& arguments : std::initializer_list<std::initializer_list<const char*>>{
            {"transcribe", "--beam-size", "5", "a"},
            {"bench", "file", "--beam-size", "5", "a"},
-           {"serve", "--listen", "127.0.0.1:0"},
            {"worker"},
            {"eval", "manifest.jsonl"},
            {"plan"},
-           {"key", "create"},
        }) {
     const UsageExit refused = usage(arguments);
     EXPECT_EQ(refused.status, 2);
     EXPECT_THAT(refused.text, HasSubstr("(not_supported)"));
+  }
+}
+
+TEST_F(CommandLineTest, ServeTakesEverySettingAsAnOption) {
+  const auto serve = [](std::initializer_list<const char*> arguments) {
+    const auto parsed = parse(arguments);
+    if (const auto* usage = std::get_if<UsageExit>(&parsed)) {
+      ADD_FAILURE() << usage->text;
+      return ServeCommand();
+    }
+    return std::get<ServeCommand>(std::get<CommandLine>(parsed).command);
+  };
+  const auto file = std::filesystem::temp_directory_path() / "stenod_command_line_test.toml";
+  std::ofstream(file) << "[live]\nmin_speech_ms = 250\nsilence_ms = 600\n";
+  const std::string config = file.string();
+  const ServeCommand command =
+      serve({"serve", "--config", config.c_str(), "--listen", "[::1]:0", "--live-silence-ms=700", "--live-log-text",
+             "--model", "tiny.en", "--threads", "2", "--server-trusted-proxies", "10.0.0.0/8,::1"});
+  EXPECT_EQ(command.settings.values.server.listen, "[::1]:0");
+  EXPECT_EQ(command.settings.values.live.silence_ms, 700);
+  EXPECT_EQ(command.settings.values.live.min_speech_ms, 250);
+  EXPECT_TRUE(command.settings.values.live.log_text);
+  EXPECT_EQ(command.settings.values.engine.model, "tiny.en");
+  EXPECT_EQ(command.settings.values.engine.threads, 2);
+  EXPECT_THAT(command.settings.values.server.trusted_proxies, ElementsAre("10.0.0.0/8", "::1"));
+  EXPECT_FALSE(command.print_config);
+  EXPECT_TRUE(serve({"serve", "--config", config.c_str(), "--print-config"}).print_config);
+  EXPECT_EQ(serve({"serve", "--config", config.c_str(), "--live-silence-ms", "1000", "--live-silence-ms", "900"})
+                .settings.values.live.silence_ms,
+            900);
+  EXPECT_FALSE(serve({"serve", "--config", config.c_str(), "--live-log-text=false"}).settings.values.live.log_text);
+
+  const UsageExit wrong = usage({"serve", "--config", config.c_str(), "--live-silence", "5", "--log-format", "xml", "x",
+                                 "--server-max-connections", "0", "--live-log-text=maybe"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.text, HasSubstr("unknown option --live-silence; did you mean --live-silence-ms?\n"));
+  EXPECT_THAT(wrong.text, HasSubstr("error: --log-format: \"xml\" is not allowed, expected one of text, json\n"));
+  EXPECT_THAT(wrong.text, HasSubstr("error: --server-max-connections: 0 is not allowed"));
+  EXPECT_THAT(wrong.text, HasSubstr("error: --live-log-text: \"maybe\" is not allowed, expected true or false\n"));
+  EXPECT_THAT(wrong.text, HasSubstr("unknown option x\n"));
+  EXPECT_THAT(usage({"serve", "--config", config.c_str(), "--device", "cuda"}).text, HasSubstr("(not_supported)"));
+  EXPECT_EQ(usage({"serve", "--config"}).status, 2);
+  EXPECT_EQ(usage({"serve", "--listen"}).status, 2);
+  const UsageExit help = usage({"serve", "--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.text, HasSubstr("--live-silence-ms"));
+  EXPECT_THAT(help.text, HasSubstr("[live]"));
+  std::filesystem::remove(file);
+}
+
+TEST_F(CommandLineTest, Keys) {
+  const auto key = [](std::initializer_list<const char*> arguments) {
+    const auto parsed = parse(arguments);
+    if (const auto* usage = std::get_if<UsageExit>(&parsed)) {
+      ADD_FAILURE() << usage->text;
+      return KeyCommand();
+    }
+    return std::get<KeyCommand>(std::get<CommandLine>(parsed).command);
+  };
+  const auto create = std::get<CreateKey>(key({"key", "create", "Call centre", "--streams", "20", "--minutes-per-day",
+                                               "90.5", "--admin", "--expires", "2100-12-31"})
+                                              .action)
+                          .key;
+  EXPECT_EQ(create.name, "Call centre");
+  EXPECT_EQ(create.limits.streams, 20);
+  EXPECT_EQ(create.limits.audio_minutes_per_day, 90.5);
+  EXPECT_TRUE(create.is_admin);
+  EXPECT_EQ(create.expires_at, access::TimePoint(std::chrono::seconds(4133980800)));
+  const auto plain = std::get<CreateKey>(key({"key", "create", "a"}).action).key;
+  EXPECT_EQ(plain.limits.streams, 0);
+  EXPECT_FALSE(plain.is_admin);
+  EXPECT_FALSE(plain.expires_at);
+  EXPECT_TRUE(std::get<ListKeys>(key({"key", "list", "--json"}).action).json);
+  EXPECT_EQ(std::get<RevokeKey>(key({"key", "revoke", "abcdefgh"}).action).id, "abcdefgh");
+
+  for (const auto& arguments : std::initializer_list<std::initializer_list<const char*>>{
+           {"key"},
+           {"key", "create"},
+           {"key", "create", "a", "b"},
+           {"key", "create", "a", "--streams", "-1"},
+           {"key", "create", "a", "--streams", "many"},
+           {"key", "create", "a", "--minutes-per-day", "-1"},
+           {"key", "create", "a", "--minutes-per-day", "nan"},
+           {"key", "create", "a", "--expires", "soon"},
+           {"key", "revoke"},
+           {"key", "steal", "a"},
+       }) {
+    EXPECT_EQ(usage(arguments).status, 2);
+  }
+}
+
+TEST(Expiry, IsADayOrADuration) {
+  const access::TimePoint now{std::chrono::seconds(1800000000)};
+  EXPECT_EQ(*parse_expiry("2027-01-15", now), access::TimePoint(std::chrono::seconds(1800057600))) << "the day's end";
+  EXPECT_EQ(*parse_expiry("2028-02-29", now), access::TimePoint(std::chrono::sys_days(std::chrono::March / 1 / 2028)));
+  EXPECT_EQ(*parse_expiry("30d", now), now + std::chrono::days(30));
+  EXPECT_EQ(*parse_expiry("12h", now), now + std::chrono::hours(12));
+  for (const char* text :
+       {"", "d", "0d", "-1d", "1.5d", "30", "30m", "1234567d", "2027-02-29", "2027-13-01", "2027-1-1", "27-01-01",
+        "2027/01/01", "202a-01-01", "-027-01-01", "2027-01-1x", "2027--1-01"}) {
+    const auto expiry = parse_expiry(text, now);
+    ASSERT_FALSE(expiry.ok()) << text;
+    EXPECT_EQ(expiry.error().code, ErrorCode::kInvalidArgument);
   }
 }
 

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -19,9 +17,9 @@
 #include "api/transcribe_route.h"
 #include "app/commands.h"
 #include "app/console.h"
+#include "app/open_access.h"
 #include "app/serve_metrics.h"
 #include "app/settings/load_settings.h"
-#include "base/ip_address.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/paths.h"
@@ -86,7 +84,9 @@ server::ServerOptions server_options(const ServeSettings& settings, access::Acce
   options.tls_certificate = settings.server.tls_certificate;
   options.tls_key = settings.server.tls_key;
   options.allowed_origins = settings.server.allowed_origins;
+  options.allowed_hosts = settings.server.allowed_hosts;
   options.trusted_proxies = settings.server.trusted_proxies;
+  options.permessage_deflate = settings.server.permessage_deflate;
   options.limits.max_connections = static_cast<std::size_t>(settings.server.max_connections);
   options.limits.max_connections_per_client = static_cast<std::size_t>(settings.server.max_connections_per_ip);
   options.limits.max_message_bytes = static_cast<std::size_t>(settings.server.max_message_bytes);
@@ -125,21 +125,7 @@ class ServeRun {
 };
 
 Status ServeRun::start() {
-  access::Options access_options;
-  access_options.folder = data_dir();
-  access_options.max_streams_per_client = static_cast<int>(settings_.access.max_streams_per_ip);
-  access_options.max_token_ttl = std::chrono::seconds(settings_.access.max_token_ttl_s);
-  STENOD_ASSIGN_OR_RETURN(const Endpoint endpoint, parse_endpoint(settings_.server.listen));
-  access_options.anybody_is_admin = endpoint.is_loopback();
-  STENOD_ASSIGN_OR_RETURN(access_, access::Access::open(std::move(access_options)));
-  if (!endpoint.is_loopback() && !access_->keys_in_use() && !settings_.server.allow_public_without_keys) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        fmt::format("{} can be reached from other machines, and there is no API key: make one with 'stenod key "
-                    "create NAME', or set server.allow_public_without_keys",
-                    settings_.server.listen),
-        "server.listen"};
-  }
+  STENOD_ASSIGN_OR_RETURN(access_, open_access(settings_));
   STENOD_RETURN_IF_ERROR(load_model());
   STENOD_ASSIGN_OR_RETURN(
       spool_, api::SpoolFolder::open(data_dir() / "spool",

@@ -12,7 +12,6 @@
 #include "app/console.h"
 #include "app/settings/load_settings.h"
 #include "app/settings/settings_table.h"
-#include "app/settings/toml_file.h"
 
 namespace stenod::app {
 namespace {
@@ -48,7 +47,8 @@ CLI::App* ServeOptions::add(CLI::App& app) {
   const ServeSettings defaults;
   for (const Setting& setting : settings_table()) {
     auto& [option, typed] = state_->typed.emplace_back();
-    const std::string names = setting.flag() + (setting.short_name.empty() ? "" : "," + setting.short_flag());
+    // The first is the one that messages name.
+    const std::string names = (setting.short_name.empty() ? "" : setting.short_flag() + ",") + setting.flag();
     const std::string description(setting.description);
     const SettingValue value = get_setting(setting, defaults);
     CLI::Option* added = nullptr;
@@ -58,7 +58,8 @@ CLI::App* ServeOptions::add(CLI::App& app) {
       const auto* text = std::get_if<std::string>(&value);
       const std::string allowed = setting.allowed();
       added = serve->add_option(names, typed, description);
-      added->type_name(allowed.empty() ? "TEXT" : allowed)->default_str(text != nullptr ? *text : format_toml(value));
+      added->type_name(allowed.empty() ? "TEXT" : allowed)
+          ->default_str(text != nullptr ? *text : format_setting(value));
     }
     added->take_last()->group(fmt::format("[{}]", setting.section));
     option = added;

@@ -205,7 +205,7 @@ std::string print_settings(const LoadedSettings& settings) {
       section = setting.section;
       out += fmt::format("\n[{}]\n", section);
     }
-    out += fmt::format("{} = {}  # {}\n", setting.name, format_toml(get_setting(setting, settings.values)),
+    out += fmt::format("{} = {}  # {}\n", setting.name, format_setting(get_setting(setting, settings.values)),
                        printable(settings.sources[i]));
   }
   return out;

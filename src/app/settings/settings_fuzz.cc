@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const Setting& setting : settings_table()) {
       if (entry.is_other || setting.section != entry.section || setting.name != entry.name) continue;
       if (!set_setting(setting, entry.value, settings)) continue;
-      const std::string written = format_toml(get_setting(setting, settings));
+      const std::string written = format_setting(get_setting(setting, settings));
       const auto again = parse_toml("x = " + written, "again.toml");
       if (!again || again->size() != 1 || again->front().value != get_setting(setting, settings)) std::abort();
     }

@@ -9,8 +9,8 @@
 #include <charconv>
 #include <limits>
 
-#include "app/settings/toml_file.h"
 #include "base/ip_address.h"
+#include "base/json.h"
 
 namespace stenod::app {
 namespace {
@@ -181,7 +181,7 @@ const Setting kSettings[] = {
     {"access", "max_token_ttl_s", Integer{&access<&Access::max_token_ttl_s>, 1, 365 * 86400},
      "Most that a request for a token may ask for"},
 
-    {"log", "level", Choice{&log<&Log::level>, kLevels}, "Least important messages to show", "log-level"},
+    {"log", "level", Choice{&log<&Log::level>, kLevels}, "Least important messages to show"},
     {"log", "format", Choice{&log<&Log::format>, kFormats}, "Fields behind each event, or one JSON object a line"},
 };
 
@@ -236,7 +236,7 @@ struct Setter {
   ServeSettings& settings;
 
   Status refuse() const {
-    std::string shown = format_toml(value);
+    std::string shown = format_setting(value);
     if (shown.size() > 100) shown = "this";
     return wrong(fmt::format("{} is not allowed, expected {}{}", shown, kind_name(setting), setting.allowed()));
   }
@@ -332,6 +332,12 @@ SettingValue parse_setting(const Setting& setting, std::string_view typed) {
   return texts;
 }
 
+std::string format_setting(const SettingValue& value) {
+  // What JSON and TOML share, but for numbers with an exponent or without a point.
+  if (const auto* number = std::get_if<double>(&value)) return fmt::format("{:#}", *number);
+  return std::visit([](const auto& simple) { return json::serialize(json::value_from(simple)); }, value);
+}
+
 Status set_setting(const Setting& setting, const SettingValue& value, ServeSettings& settings) {
   return std::visit(Setter{setting, value, settings}, setting.kind);
 }
@@ -372,7 +378,7 @@ std::string settings_markdown() {
     if (!setting.short_name.empty())
       also += fmt::format("; also `{}`, `{}`", setting.short_flag(), setting.short_variable());
     if (!setting.older_variable.empty()) also += fmt::format(", `{}`", setting.older_variable);
-    out += fmt::format("| `{}` | `{}` | {} | {}{} |\n", setting.name, format_toml(get_setting(setting, defaults)),
+    out += fmt::format("| `{}` | `{}` | {} | {}{} |\n", setting.name, format_setting(get_setting(setting, defaults)),
                        setting.allowed(), setting.description, also);
   }
   return out;

@@ -70,6 +70,9 @@ SettingValue get_setting(const Setting& setting, const ServeSettings& settings);
 /// text.
 SettingValue parse_setting(const Setting& setting, std::string_view typed);
 
+/// As TOML has it.
+std::string format_setting(const SettingValue& value);
+
 /// Errors, which leave the value as it was: kInvalidArgument, kNotSupported.
 Status set_setting(const Setting& setting, const SettingValue& value, ServeSettings& settings);
 

@@ -159,16 +159,16 @@ TEST_F(SettingsTest, EverythingWrongIsReportedAtOnceWithItsPlace) {
       ElementsAre(
           "stenod.toml:1: unknown setting listen; did you mean server.listen?",
           "stenod.toml:3: unknown setting live.silence_m; did you mean silence_ms?",
-          "stenod.toml:4: live.silence_ms: '500' is not allowed, expected a whole number, 50 to 60000",
+          "stenod.toml:4: live.silence_ms: \"500\" is not allowed, expected a whole number, 50 to 60000",
           "stenod.toml:5: live.vad_threshold: 2 is not allowed, expected a number, 0.01 to 0.99",
           "stenod.toml:6: live.log_text: 1 is not allowed, expected true or false",
           "stenod.toml:7: unknown section [liv]; did you mean live?",
-          "stenod.toml:10: log.format: 'xml' is not allowed, expected one of text, json",
+          "stenod.toml:10: log.format: \"xml\" is not allowed, expected one of text, json",
           "stenod.toml:11: unknown setting live.deeper",
           "stenod.toml:14: server.trusted_proxies: a value of this kind is not allowed",
           "stenod.toml:15: server.allowed_origins: 'https://a.example/path' is no origin, expected for instance "
           "https://app.example.com, in lower case and without a path, or *",
-          "STENOD_LIVE_MAX_SESSIONS: 'many' is not allowed, expected a whole number, 0 to 100000",
+          "STENOD_LIVE_MAX_SESSIONS: \"many\" is not allowed, expected a whole number, 0 to 100000",
           "unknown variable STENOD_LIVE_MAX_SESSION; did you mean STENOD_LIVE_MAX_SESSIONS?",
           "--files-timeout-s: -1 is not allowed, expected a whole number, 1 to 604800",
           "unknown option --live-silence; did you mean --live-silence-ms?",
@@ -204,7 +204,7 @@ TEST_F(SettingsTest, ValuesOutOfRangeAreRefused) {
   EXPECT_THAT(problems("[server]\nlisten = '8765'"), ElementsAre(HasSubstr("is no HOST:PORT")));
   EXPECT_THAT(problems("[server]\ntrusted_proxies = ['x']"), ElementsAre(HasSubstr("is no address or network")));
   EXPECT_THAT(problems("[engine]\nmodel = ''"), ElementsAre(HasSubstr("name of an installed model")));
-  EXPECT_THAT(problems("[engine]\nmodel = 'a\\u0000b'"), ElementsAre(HasSubstr("control characters")));
+  EXPECT_THAT(problems("[engine]\nmodel = \"a\\u0000b\""), ElementsAre(HasSubstr("control characters")));
   EXPECT_THAT(problems("[engine]\nmodel = '" + std::string(5000, 'a') + "'"), ElementsAre(HasSubstr("at most 4096")));
   std::string many = "[server]\nallowed_origins = [";
   for (int i = 0; i < 1001; ++i) many += "'*',";

@@ -71,22 +71,4 @@ Result<std::vector<TomlEntry>> parse_toml(std::string_view text, const std::stri
                fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()), file};
 }
 
-std::string format_toml(const SettingValue& value) {
-  std::ostringstream out;
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
-    toml::array array;
-    for (const std::string& text : *texts) array.push_back(text);
-    out << array;
-  } else if (const auto* text = std::get_if<std::string>(&value)) {
-    out << toml::value<std::string>(*text);
-  } else if (const auto* flag = std::get_if<bool>(&value)) {
-    out << toml::value<bool>(*flag);
-  } else if (const auto* whole = std::get_if<std::int64_t>(&value)) {
-    out << toml::value<std::int64_t>(*whole);
-  } else {
-    out << toml::value<double>(std::get<double>(value));
-  }
-  return std::move(out).str();
-}
-
 }  // namespace stenod::app

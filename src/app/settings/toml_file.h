@@ -21,7 +21,4 @@ struct TomlEntry {
 /// Reads TOML 1.0; in the order of the lines. Error: kInvalidArgument, with the line, as "FILE:LINE: …".
 Result<std::vector<TomlEntry>> parse_toml(std::string_view text, const std::string& file);
 
-/// As TOML has it.
-std::string format_toml(const SettingValue& value);
-
 }  // namespace stenod::app
