@@ -48,7 +48,7 @@ class TokenRouteTest : public ::testing::Test {
     const HttpResponse response = post(body);
     EXPECT_EQ(response.status, status) << body;
     const auto error = parse_json(response.body)->at("error").as_object();
-    EXPECT_EQ(error.at("code"), code) << body;
+    EXPECT_EQ(std::string_view(error.at("code").as_string()), code) << body;
     EXPECT_EQ(error.contains("param") ? error.at("param").as_string() : "", param) << body;
   }
 
