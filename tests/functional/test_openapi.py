@@ -1,0 +1,103 @@
+"""The description of the HTTP routes holds: for requests made up from it, and for the answers that people get."""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from conftest import ROOT
+from testing.server import Server, events
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def server(stenod, weights, tmp_path_factory):
+    with Server(stenod, tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def description(server):
+    answer = server.get("/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json()
+
+
+def check(description, answer, path, method="post"):
+    """That an answer is one that the description knows."""
+    known = description["paths"][path][method]["responses"][str(answer.status)]
+    if "$ref" in known:
+        known = description["components"]["responses"][known["$ref"].split("/")[-1]]
+    for name, header in known.get("headers", {}).items():
+        header = description["components"]["headers"].get(header.get("$ref", "").split("/")[-1], header)
+        assert name in answer.headers or not header.get("required"), name
+    schema = known["content"][answer.headers["Content-Type"].split(";")[0]]["schema"]
+    content = answer.json() if answer.headers["Content-Type"].startswith("application/json") else answer.text
+    jsonschema.Draft202012Validator(schema | {"components": description["components"]}).validate(content)
+
+
+def test_it_is_the_file_in_the_sources(description):
+    assert description == json.loads((ROOT / "src/api/openapi.json").read_text())
+
+
+def test_the_answers_of_transcribe(server, description, reading_wav):
+    wav = reading_wav.read_bytes()
+    for fields in ({}, {"word_timestamps": "true", "channels": "split"}, {"vad_filter": "false"}, {"format": "text"},
+                   {"format": "jsonl"}, {"format": "srt"}, {"format": "vtt"}, {"format": "tsv"}, {"stream": "true"}):
+        answer = server.post_form("/transcribe", wav, fields)
+        assert answer.status == 200
+        check(description, answer, "/transcribe")
+    segment = {"$ref": "#/components/schemas/Segment", "components": description["components"]}
+    segments = [json.loads(data) for name, data in events(answer.text) if name == "segment"]
+    assert segments
+    for one in segments:
+        jsonschema.Draft202012Validator(segment).validate(one)
+    for fields in ({"x": "1"}, {"language": "x"}, {"model": "x"}):
+        answer = server.post_form("/transcribe", wav, fields)
+        assert answer.status >= 400
+        check(description, answer, "/transcribe")
+    check(description, server.request("POST", "/transcribe", b"{}", {"Content-Type": "application/json"}), "/transcribe")
+
+
+def test_the_answers_of_openais_routes(server, description, reading_wav):
+    wav = reading_wav.read_bytes()
+    for path in ("/v1/audio/transcriptions", "/v1/audio/translations"):
+        for format in ("json", "text", "srt", "vtt", "verbose_json", "diarized_json"):
+            fields = {"model": "whisper-1", "response_format": format}
+            answer = server.post_form(path, wav, fields, part="file")
+            assert answer.status == (400 if format == "diarized_json" else 200)
+            check(description, answer, path)
+        check(description, server.post_form(path, wav, {"model": "x"}, part="file"), path)
+    fields = [("model", "whisper-1"), ("response_format", "verbose_json"), ("timestamp_granularities[]", "word")]
+    check(description, server.post_form("/v1/audio/transcriptions", wav, fields, part="file"), "/v1/audio/transcriptions")
+    fields = {"model": "whisper-1", "stream": "true"}
+    check(description, server.post_form("/v1/audio/transcriptions", wav, fields, part="file"), "/v1/audio/transcriptions")
+
+
+def test_the_answers_of_the_other_routes(server, description):
+    for path, methods in description["paths"].items():
+        if "get" in methods:
+            check(description, server.get(path.replace("{id}", "whisper-1")), path, "get")
+    check(description, server.get("/v1/models/unknown"), "/v1/models/{id}", "get")
+    check(description, server.request("POST", "/tokens", b"{}"), "/tokens")
+
+
+@pytest.mark.slow
+def test_requests_made_up_from_it(server):
+    """With schemathesis: no 5xx, and every answer is one that the description knows."""
+    # A made-up recording is no recording, and tokens and WebSockets need more than a right request.
+    rejecting = ["/transcribe", "/v1/audio/transcriptions", "/v1/audio/translations", "/tokens", "/ws/transcribe"]
+    program = pathlib.Path(sys.executable).parent / "schemathesis"
+    base = [program, "run", f"{server.url}/openapi.json", "--max-examples", 25, "--seed", 1, "--no-color",
+            "--continue-on-failure", "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all",
+            "--warnings", "off"]
+    rejecting_pattern = "^(" + "|".join(map(re.escape, rejecting)) + ")$"
+    for arguments in (["--exclude-path-regex", rejecting_pattern],
+                      ["--include-path-regex", rejecting_pattern, "--exclude-checks", "positive_data_acceptance"]):
+        run = subprocess.run([*map(str, base + arguments)], capture_output=True, text=True, timeout=500)
+        assert run.returncode == 0, run.stdout[-20000:] + run.stderr[-2000:]
+    assert server.process.poll() is None
