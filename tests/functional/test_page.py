@@ -177,6 +177,12 @@ def test_settings_of_the_session(page, mock):
     settings = mock.sessions[0].settings
     assert (settings["language"], settings["task"]) == ("de", "translate")
     assert (settings["silence_ms"], settings["vad_threshold"]) == (800, 0.35)
+    page.stop()
+    page.page.click("#open-settings")
+    page.page.click("#reset-listening")
+    page.page.keyboard.press("Escape")
+    page.start()
+    assert not {"silence_ms", "vad_threshold"} & set(mock.sessions[1].settings)  # the operator decides
 
 
 def test_level_meter_moves(page):
@@ -719,7 +725,8 @@ def served(stenod, weights, tmp_path_factory):
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log"
     with open(log, "wb") as output:
-        process = stenod.start("serve", "--listen", f"127.0.0.1:{port}", "--model", "tiny.en", stdout=output, stderr=output)
+        process = stenod.start("serve", "--listen", f"127.0.0.1:{port}", "--model", "tiny.en", stdout=output, stderr=output,
+                               env={"STENOD_DATA_DIR": str(log.parent)})
     url = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(600):
