@@ -10,8 +10,8 @@ const DEFAULTS = {
   echoCancellation: true,
   noiseSuppression: true,
   autoGainControl: true,
-  silence_ms: 500,
-  vad_threshold: 0.5,
+  silence_ms: 0, // the server's choice, as the next
+  vad_threshold: 0,
 };
 
 export class Settings {
@@ -62,7 +62,14 @@ export class Settings {
   /** For the protocol's `start`. */
   get session() {
     const { language, task, silence_ms, vad_threshold } = this.#values;
-    return { language, task, silence_ms, vad_threshold, words: true, full_transcript: false };
+    return {
+      language,
+      task,
+      words: true,
+      full_transcript: false,
+      ...(silence_ms && { silence_ms }),
+      ...(vad_threshold && { vad_threshold }),
+    };
   }
 
   /** For Microphone. */
@@ -107,8 +114,8 @@ export function wireSettings(settings, changed) {
   });
 
   const outputs = {
-    silence_ms: (ms) => `${(ms / 1000).toFixed(2)} s`,
-    vad_threshold: (probability) => `${Math.round(probability * 100)} %`,
+    silence_ms: (ms) => (ms ? `${(ms / 1000).toFixed(2)} s` : "server’s choice"),
+    vad_threshold: (probability) => (probability ? `${Math.round(probability * 100)} %` : "server’s choice"),
   };
   const controls = [...document.querySelectorAll("#settings [name]:not(#key), #language, #task")];
   for (const control of controls) {
@@ -118,11 +125,18 @@ export function wireSettings(settings, changed) {
       if (format) document.querySelector(`output[for="${control.id}"]`).value = format(settings.get(name));
     };
     if (control.type === "checkbox") control.checked = settings.get(name);
-    else control.value = settings.get(name);
+    else if (settings.get(name)) control.value = settings.get(name);
     show();
     control.addEventListener("input", () => {
       const value = { checkbox: control.checked, range: Number(control.value) }[control.type] ?? control.value;
       settings.set(name, value);
+      show();
+      changed();
+    });
+    document.querySelector("#reset-listening").addEventListener("click", () => {
+      if (control.type !== "range") return;
+      control.value = control.defaultValue;
+      settings.set(name, 0);
       show();
       changed();
     });

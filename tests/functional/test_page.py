@@ -177,6 +177,12 @@ def test_settings_of_the_session(page, mock):
     settings = mock.sessions[0].settings
     assert (settings["language"], settings["task"]) == ("de", "translate")
     assert (settings["silence_ms"], settings["vad_threshold"]) == (800, 0.35)
+    page.stop()
+    page.page.click("#open-settings")
+    page.page.click("#reset-listening")
+    page.page.keyboard.press("Escape")
+    page.start()
+    assert not {"silence_ms", "vad_threshold"} & set(mock.sessions[1].settings)  # the operator decides
 
 
 def test_level_meter_moves(page):
@@ -709,37 +715,45 @@ def test_the_embedding_example(open_page, browser, mock):
 # With the real server
 
 
-@pytest.fixture(scope="module")
-def served(stenod, weights, tmp_path_factory):
-    """The address of `stenod serve`."""
-    if stenod("serve", "--help").code != 0:
-        pytest.skip("this build has no `stenod serve`")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("serve") / "log"
-    with open(log, "wb") as output:
-        process = stenod.start("serve", "--listen", f"127.0.0.1:{port}", "--model", "tiny.en", stdout=output, stderr=output)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, log.read_text()
+class Served:
+    """`stenod serve` at one address."""
+
+    def __init__(self, stenod, folder):
+        self.stenod, self.folder, self.process = stenod, folder, None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.url = f"http://{self.address}/"
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = self.stenod.start("serve", "--listen", self.address, "--model", "base", stdout=log, stderr=log,
+                                             env={"STENOD_DATA_DIR": str(self.folder)})
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                urllib.request.urlopen(url + "readyz", timeout=5).close()
-                break
+                urllib.request.urlopen(self.url + "readyz", timeout=5).close()
+                return
             except OSError:
                 time.sleep(0.1)
-        else:
-            pytest.fail(f"not ready after a minute: {log.read_text()}")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
+        pytest.fail(f"the server is not ready: {(self.folder / 'log').read_text()}")
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def served(stenod, weights, tmp_path_factory):
+    server = Served(stenod, tmp_path_factory.mktemp("serve"))
+    server.start()
+    yield server
+    assert server.stop() == 0
 
 
 @pytest.mark.model
 def test_speech_with_the_real_server(served, open_page, browser, reading):
-    page = open_page(browser, served)
+    page = open_page(browser, served.url)
     switch_processing_off(page)
     page.page.select_option("#language", "en")
     page.start()
@@ -756,9 +770,30 @@ def test_speech_with_the_real_server(served, open_page, browser, reading):
 
 @pytest.mark.model
 def test_a_file_with_the_real_server(served, open_page, browser, reading, reading_wav):
-    page = open_page(browser, served)
+    page = open_page(browser, served.url)
     drop(page, "reading.wav", reading_wav.read_bytes())
     expect(page.page.locator("#file-phase")).to_contain_text("done in", timeout=60000)
     result = json.loads(page.save("json")[1])
     assert speech.word_error_rate(reading.text, result["text"]) < 0.15
     assert result["segments"][0]["words"]
+
+
+@pytest.mark.model
+def test_the_real_server_is_started_again(served, open_page, browser, reading):
+    page = open_page(browser, served.url)
+    switch_processing_off(page)
+    page.page.select_option("#language", "en")
+    page.start()
+    page.page.locator("[data-segment]").first.wait_for(timeout=20000)
+    before = page.finals
+    assert served.stop() == 0
+    page.wait_state("reconnecting")
+    served.start()
+    page.page.get_by_role("button", name="Try now").click()
+    page.wait_state("listening")
+    page.page.wait_for_timeout(round(reading.seconds) * 1000)
+    page.stop()
+    assert page.finals[:len(before)] == before
+    assert speech.word_error_rate(reading.text, " ".join(page.finals)) < 0.2, page.finals
+    starts = [s["start"] for s in page.segments()]
+    assert starts == sorted(starts)
