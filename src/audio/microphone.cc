@@ -18,6 +18,8 @@ namespace {
 /// In the order in which they are tried. Each is FFmpeg's name of a sound system.
 constexpr std::array<std::string_view, 2> kSystems = {"pulse", "alsa"};
 
+void ignore_message(const char*, int, const char*, int, const char*, ...) {}
+
 /// Makes FFmpeg know the sound systems. Loaded here, because it brings a lot with it that nothing else needs.
 bool register_devices() {
   const std::string library = fmt::format("libavdevice.so.{}", LIBAVFORMAT_VERSION_MAJOR);  // they count alike
@@ -25,6 +27,12 @@ bool register_devices() {
   void* function = loaded == nullptr ? nullptr : ::dlsym(loaded, "avdevice_register_all");
   if (function == nullptr) return false;
   reinterpret_cast<void (*)()>(function)();
+  // ALSA's library would print every thing that it tries.
+  void* alsa = ::dlopen("libasound.so.2", RTLD_NOW | RTLD_NOLOAD);
+  void* setter = alsa == nullptr ? nullptr : ::dlsym(alsa, "snd_lib_error_set_handler");
+  if (setter != nullptr) {
+    reinterpret_cast<int (*)(decltype(&ignore_message))>(setter)(&ignore_message);
+  }
   return true;
 }
 

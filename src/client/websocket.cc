@@ -156,7 +156,8 @@ class Link final : public WebSocket {
       tcp.expires_after(options_.connect_timeout);
       tcp.async_connect(found, [this](error_code refused, const Tcp::endpoint&) {
         if (refused) {
-          fail(ErrorCode::kNetUnreachable, fmt::format("cannot connect to {}: {}", place(), refused.message()));
+          fail(ErrorCode::kNetUnreachable,
+               fmt::format("cannot connect to {}: {}; is the server running?", place(), refused.message()));
           return;
         }
         error_code ignored;
@@ -171,10 +172,11 @@ class Link final : public WebSocket {
       ws_.next_layer().async_handshake(asio::ssl::stream_base::client, [this](error_code error) {
         if (error) {
           const long verdict = SSL_get_verify_result(ws_.next_layer().native_handle());
-          fail(ErrorCode::kNetTls, verdict == X509_V_OK
-                                       ? fmt::format("no encrypted connection to {}: {}", place(), error.message())
-                                       : fmt::format("the certificate of {} is not trusted: {}", place(),
-                                                     X509_verify_cert_error_string(verdict)));
+          fail(ErrorCode::kNetTls,
+               verdict == X509_V_OK
+                   ? fmt::format("no encrypted connection to {}: {}; does it speak TLS?", place(), error.message())
+                   : fmt::format("the certificate of {} is not trusted: {}", place(),
+                                 X509_verify_cert_error_string(verdict)));
           return;
         }
         upgrade();
