@@ -283,6 +283,7 @@ void Channel::forget() {
   std::int64_t needed =
       std::max<std::int64_t>(free_from_, endpointer_.position() - kPreRoll - Endpointer::kChunkSamples);
   if (open_) needed = open_->begin;
+  if (context_ && needed - context_->end <= kContextGap) needed = std::min(needed, context_->begin);
   needed = std::clamp<std::int64_t>(needed, 0, num_samples_);
   // In large steps, so that moving the rest costs little.
   const std::int64_t frames = std::min<std::int64_t>(needed / kHop - first_frame_, mel_.num_frames);

@@ -19,6 +19,9 @@
 
 namespace stenod::live {
 
+/// What is said sooner than this after an utterance goes on with it, as far as the model is concerned.
+inline constexpr std::int64_t kContextGap = 2 * audio::kSampleRate;
+
 /// One channel of a live stream, from samples to partials and finals: finds utterances, asks the engine for their text,
 /// settles what is stable, publishes in order, and accounts for every sample.
 ///
@@ -73,9 +76,11 @@ class Channel {
   // Asking.
   void ask_for_partial();
   void ask_for_final(Utterance& utterance, std::int64_t end);
+  std::optional<Context> context_for(const Utterance& utterance, std::int64_t end) const;
   void submit_final(const UtterancePtr& utterance);
   void take_back_final(Utterance& utterance);
-  engine::Request make_request(const Utterance& utterance, std::int64_t end) const;
+  engine::Request make_request(const Utterance& utterance, std::int64_t end,
+                               const std::optional<Context>& context) const;
   std::shared_ptr<const audio::LogMel> features(std::int64_t begin, std::int64_t end) const;
 
   // Answers.
@@ -116,6 +121,8 @@ class Channel {
   std::int64_t free_from_ = 0;  ///< what lies before is accounted for, or belongs to an utterance
   UtterancePtr open_;
   std::deque<UtterancePtr> closed_;  ///< in order, waiting for their text
+
+  std::optional<Context> context_;  ///< the utterance that was published last
 
   LanguageChoice language_;
   Ledger ledger_;

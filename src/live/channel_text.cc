@@ -36,6 +36,14 @@ constexpr std::int64_t kYoung = 2 * kRate;
 constexpr std::int64_t kSettleAfter = 1500 * kRate / 1000;
 // Of tokens: prefix and draft each, below the model's 224.
 constexpr std::size_t kMaxKnownTokens = 200;
+// Context is worth its cost up to so much: of its audio, of that and the utterance's, of its text.
+constexpr std::int64_t kMaxContext = 10 * kRate;
+constexpr std::int64_t kMaxWithContext = 18 * kRate;
+constexpr std::size_t kMaxContextTokens = 100;
+// And while the engine is not busy.
+constexpr double kContextStretch = 1.5;
+// A final that is shorter than the partial before by so much has lost something.
+constexpr std::size_t kLostTokens = 4;
 // A partial that is older than this is of no use.
 constexpr auto kPartialDeadline = std::chrono::seconds(4);
 
@@ -53,6 +61,41 @@ double min_pause_s(std::int64_t length) {
 bool is_presentable(const engine::WindowResult& result) {
   if (result.suppressed) return false;
   return !result.doubt || *result.doubt == whisper::QualityIssue::kLanguage;
+}
+
+/// Leaves what was said in the utterance itself; `offset_s`: where its audio begins.
+void take_off_context(const Context& context, double offset_s, const engine::TextFunctions& text,
+                      engine::WindowResult& result) {
+  if (result.segments.empty()) return;
+  engine::Segment& segment = result.segments.front();
+  const std::size_t num_given = std::min(context.tokens.size(), segment.tokens.size());
+  segment.tokens.erase(segment.tokens.begin(), segment.tokens.begin() + static_cast<std::ptrdiff_t>(num_given));
+  segment.text = text.detokenise(segment.tokens);
+  std::erase_if(segment.words, [&](const auto& word) { return word.first_token < static_cast<int>(num_given); });
+  for (whisper::WordSpan& word : segment.words) {
+    word.first_token -= static_cast<int>(num_given);
+    word.start_s = std::max(0.0, word.start_s - offset_s);
+    word.end_s = std::max(0.0, word.end_s - offset_s);
+  }
+}
+
+/// Models sometimes think that all was said with the text that was given, or go astray behind it.
+bool is_lost_in_context(const engine::WindowResult& result, const Utterance& utterance) {
+  using whisper::QualityIssue;
+  if (result.segments.empty() || text::strip(result.segments.front().text).empty()) return true;
+  const auto issue = result.doubt.value_or(QualityIssue::kLanguage);
+  if (issue != QualityIssue::kLanguage && issue != QualityIssue::kLowLogprob) return true;
+  const Hypothesis& latest = utterance.latest();
+  return result.segments.front().tokens.size() + kLostTokens <= latest.tokens(0, latest.words.size()).size();
+}
+
+std::shared_ptr<const audio::LogMel> without_context(const audio::LogMel& mel, std::int64_t num_context_frames) {
+  auto own = std::make_shared<audio::LogMel>();
+  const int first = static_cast<int>(std::clamp<std::int64_t>(num_context_frames, 0, mel.num_frames - 1));
+  own->num_mels = mel.num_mels;
+  own->num_frames = mel.num_frames - first;
+  own->values.assign(mel.values.begin() + static_cast<std::ptrdiff_t>(first) * mel.num_mels, mel.values.end());
+  return own;
 }
 
 /// Letters and digits alone, lower case in ASCII, to compare words of pieces that overlap.
@@ -85,7 +128,17 @@ std::shared_ptr<const audio::LogMel> Channel::features(std::int64_t begin, std::
   return features;
 }
 
-engine::Request Channel::make_request(const Utterance& utterance, std::int64_t end) const {
+std::optional<Context> Channel::context_for(const Utterance& utterance, std::int64_t end) const {
+  const bool fits = context_ && !is_fixed() && utterance.speech_peak >= transcribe::kClearSpeech &&
+                    utterance.begin >= context_->end && utterance.begin - context_->end <= kContextGap &&
+                    context_->end - context_->begin <= kMaxContext && end - context_->begin <= kMaxWithContext &&
+                    context_->tokens.size() <= kMaxContextTokens && context_->begin / kHop >= first_frame_ &&
+                    host_.partial_stretch() <= kContextStretch;
+  return fits ? context_ : std::nullopt;
+}
+
+engine::Request Channel::make_request(const Utterance& utterance, std::int64_t end,
+                                      const std::optional<Context>& context) const {
   const SessionSettings& settings = host_.settings();
   const SpeechModel& model = host_.model();
   engine::Request request;
@@ -96,7 +149,9 @@ engine::Request Channel::make_request(const Utterance& utterance, std::int64_t e
   options.suppressed = model.suppressed;
   options.thresholds = transcribe::thresholds_for(utterance.speech_peak);
   options.word_times = model.has_word_times && (is_fixed() || end - utterance.begin >= kTimesFrom);
-  options.prefix = utterance.stable;
+  if (context) options.prefix = context->tokens;
+  options.prefix.insert(options.prefix.end(), utterance.stable.begin(), utterance.stable.end());
+  if (context && !options.language_token) options.language_token = context->language;
   const std::vector<int> known = utterance.latest().tokens(0, utterance.latest().words.size());
   const std::size_t num_stable = utterance.stable.size();
   if (known.size() > num_stable && std::equal(utterance.stable.begin(), utterance.stable.end(), known.begin())) {
@@ -121,7 +176,7 @@ void Channel::ask_for_partial() {
 
   open_->asked_at = position;
   auto stop = std::make_shared<std::stop_source>();
-  engine::Request request = make_request(*open_, position);
+  engine::Request request = make_request(*open_, position, std::nullopt);
   request.audio = features(open_->begin, position);
   request.request_class = scheduler::RequestClass::kLivePartial;
   request.deadline = std::chrono::steady_clock::now() + kPartialDeadline;
@@ -142,14 +197,16 @@ void Channel::ask_for_partial() {
 void Channel::ask_for_final(Utterance& utterance, std::int64_t end) {
   utterance.final_request = std::make_shared<FinalRequest>();
   utterance.final_request->end = end;
-  utterance.final_request->features = features(utterance.begin, end);
+  utterance.final_request->context = context_for(utterance, end);
+  const auto& context = utterance.final_request->context;
+  utterance.final_request->features = features(context ? context->begin : utterance.begin, end);
   if (utterance.partial) utterance.partial->request_stop();
   if (open_.get() == &utterance) submit_final(open_);
 }
 
 void Channel::submit_final(const UtterancePtr& utterance) {
   const auto final_request = utterance->final_request;
-  engine::Request request = make_request(*utterance, final_request->end);
+  engine::Request request = make_request(*utterance, final_request->end, final_request->context);
   request.audio = final_request->features;
   request.request_class = host_.final_class();
   request.cancellation = final_request->stop.get_token();
@@ -188,6 +245,17 @@ void Channel::on_partial(const UtterancePtr& utterance, std::int64_t end, Result
 void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* request,
                        Result<engine::WindowResult> outcome) {
   if (utterance->final_request.get() != request) return;  // taken back
+  if (outcome && request->context) {
+    take_off_context(*request->context, seconds(utterance->begin - request->context->begin), host_.model().text,
+                     *outcome);
+    if (is_lost_in_context(*outcome, *utterance)) {  // the audio alone, then
+      const auto alone = std::make_shared<FinalRequest>(FinalRequest{.end = request->end});
+      alone->features = without_context(*request->features, (utterance->begin - request->context->begin) / kHop);
+      utterance->final_request = alone;
+      submit_final(utterance);
+      return;
+    }
+  }
   utterance->final_request->outcome = std::move(outcome);
   if (utterance == open_) {
     // Not yet sure that the utterance is over, but these are its words.
@@ -373,6 +441,8 @@ void Channel::publish_final(const Utterance& utterance, const Hypothesis& hypoth
       message.words.push_back({word.text, begin_s + word.start_s, begin_s + word.end_s, word.probability});
     }
   }
+  context_ = Context{utterance.begin, utterance.share_end, hypothesis.tokens(first, last), std::nullopt};
+  if (result.language_token >= 0) context_->language = result.language_token;
   if (!transcript_.empty() && !text::is_written_without_spaces(message.language)) transcript_ += ' ';
   transcript_ += message.text;
   if (host_.settings().full_transcript) message.full_transcript = transcript_;

@@ -16,10 +16,19 @@
 
 namespace stenod::live {
 
+/// What was said right before an utterance: its audio is decoded along, with its text given, so that the model knows
+/// what the speaker is in the middle of.
+struct Context {
+  std::int64_t begin = 0, end = 0;  ///< of its audio
+  std::vector<int> tokens;
+  std::optional<int> language;
+};
+
 /// The one request of an utterance's final. Made while the speaker pauses, before it is sure that the utterance is
 /// over.
 struct FinalRequest {
   std::int64_t end = 0;  ///< of the audio it covers
+  std::optional<Context> context;
   std::shared_ptr<const audio::LogMel> features;
   std::stop_source stop;
   bool is_submitted = false;  ///< false: the engine was full, and is asked again

@@ -13,7 +13,7 @@ std::optional<QualityIssue> find_issue(const QualityFigures& figures, const Qual
   if (figures.no_speech_prob > thresholds.no_speech_prob && figures.avg_logprob <= thresholds.avg_logprob) {
     return QualityIssue::kNoSpeech;
   }
-  if (figures.finish == FinishReason::kRepetition) return QualityIssue::kRepetition;
+  if (figures.finish == FinishReason::kRepetition || figures.is_doubled) return QualityIssue::kRepetition;
   if (figures.compression_ratio > thresholds.compression_ratio) return QualityIssue::kCompressionRatio;
   if (guessing) return QualityIssue::kLowLogprob;
   const float most = thresholds.token_share * static_cast<float>(figures.max_text_tokens);
@@ -31,6 +31,13 @@ int window_frames(int real_frames, int attempt, WindowPolicy policy) {
   const int with_margin = real_frames + kMarginFrames;
   const int rounded = (with_margin + kFrameBucket - 1) / kFrameBucket * kFrameBucket;
   return std::min(kMaxEncoderFrames, attempt == 0 ? rounded : 2 * rounded);
+}
+
+bool is_doubled(std::span<const int> text_tokens) {
+  const std::size_t half = text_tokens.size() / 2;
+  if (half < 4 || text_tokens.size() % 2 != 0) return false;
+  return std::equal(text_tokens.begin(), text_tokens.begin() + static_cast<std::ptrdiff_t>(half),
+                    text_tokens.begin() + static_cast<std::ptrdiff_t>(half));
 }
 
 std::string_view issue_name(QualityIssue issue) {

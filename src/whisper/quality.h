@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "whisper/decoding_options.h"
@@ -31,6 +32,10 @@ enum class QualityIssue {
 /// A stable name, for instance "no_speech": the reason that users see for audio without text.
 std::string_view issue_name(QualityIssue issue);
 
+/// Whether text is the same four or more tokens twice, and nothing else: too short for a loop to be noticed, but what
+/// models write about short windows more often than people say it.
+bool is_doubled(std::span<const int> text_tokens);
+
 struct QualityFigures {
   float avg_logprob = 0;
   float no_speech_prob = 0;
@@ -38,6 +43,7 @@ struct QualityFigures {
   float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
   int max_text_tokens = 0;  ///< more than anyone says in that time, in that language
+  bool is_doubled = false;  ///< the whole text is something said twice
   FinishReason finish = FinishReason::kEndOfText;
 };
 

@@ -146,5 +146,22 @@ TEST(Quality, IssuesHaveDistinctNames) {
   }
 }
 
+TEST(Quality, ADoubledTextIsLookedAtAgainButGivenInTheEnd) {
+  EXPECT_TRUE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 4}));
+  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 1, 2, 3}));  // people do say short things twice
+  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 4, 5}));
+  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 5}));
+  EXPECT_FALSE(is_doubled({}));
+  QualityFigures figures{.avg_logprob = -0.3f,
+                         .no_speech_prob = 0.1f,
+                         .compression_ratio = 1.9f,
+                         .num_text_tokens = 8,
+                         .max_text_tokens = 60,
+                         .is_doubled = true};
+  EXPECT_EQ(assess(figures, {}, true).verdict, Verdict::kRepeat);
+  EXPECT_EQ(assess(figures, {}, false).verdict, Verdict::kAccept);
+  EXPECT_EQ(assess(figures, {}, false).issue, QualityIssue::kRepetition);
+}
+
 }  // namespace
 }  // namespace stenod::whisper
