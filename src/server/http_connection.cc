@@ -280,10 +280,7 @@ void HttpConnection::open_route(const api::Route& route) {
   strand_.post(
       [self = shared_from_this(), &route, reply, box = handler_, request = std::move(head_.request)]() mutable {
         const Status status = guarded([&]() -> Status {
-          const Authorise& authorise = self->context_.options.authorise;
-          if (authorise) {
-            STENOD_RETURN_IF_ERROR(authorise(request, route.access, std::string(find_credential(request.headers))));
-          }
+          STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
           STENOD_ASSIGN_OR_RETURN(box->handler, route.open(request));
           if (reply) box->handler->complete(reply);
           return {};
