@@ -26,7 +26,7 @@ ConnectionTable::SharedPlace ConnectionTable::admit(const std::string& client, b
   if (num_places_ >= max_connections_) return nullptr;
   if (!is_proxy) {
     const auto entry = by_client_.find(client);
-    if (entry != by_client_.end() && entry->second >= max_per_client_) return nullptr;
+    if (entry != by_client_.end() && max_per_client_ != 0 && entry->second >= max_per_client_) return nullptr;
     ++by_client_[client];
   }
   ++num_places_;

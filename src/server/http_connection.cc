@@ -42,6 +42,12 @@ Status check_websocket_handshake(const RequestHead& head) {
   return {};
 }
 
+Status authorise(const ServerContext& context, api::HttpRequest& request, api::Route::Access access) {
+  if (!context.options.authorise) return {};
+  const std::string credential(find_credential(request.headers));
+  return context.options.authorise(request, access, credential);
+}
+
 }  // namespace
 
 HttpConnection::HttpConnection(ConnectionTable::SharedPlace place, Stream stream, ServerContext& context)
@@ -274,10 +280,7 @@ void HttpConnection::open_route(const api::Route& route) {
   strand_.post(
       [self = shared_from_this(), &route, reply, box = handler_, request = std::move(head_.request)]() mutable {
         const Status status = guarded([&]() -> Status {
-          const Authorise& authorise = self->context_.options.authorise;
-          if (authorise) {
-            STENOD_RETURN_IF_ERROR(authorise(request, route.access, std::string(find_credential(request.headers))));
-          }
+          STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
           STENOD_ASSIGN_OR_RETURN(box->handler, route.open(request));
           if (reply) box->handler->complete(reply);
           return {};
@@ -357,10 +360,7 @@ void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
   websocket_handler_ = std::make_shared<std::unique_ptr<api::WebSocketHandler>>();
   strand_.post([self = shared_from_this(), &route, box = websocket_handler_, request = head_.request]() mutable {
     const Status status = guarded([&]() -> Status {
-      const Authorise& authorise = self->context_.options.authorise;
-      if (authorise) {
-        STENOD_RETURN_IF_ERROR(authorise(request, route.access, std::string(find_credential(request.headers))));
-      }
+      STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
       STENOD_ASSIGN_OR_RETURN(*box, route.open(request, self->strand_));
       return {};
     });

@@ -136,15 +136,17 @@ TEST(Limits, AClientHasSoManyConnections) {
   EXPECT_THAT(server.metrics.text(), HasSubstr("stenod_connections_refused_total"));
 }
 
-TEST(Limits, ATrustedProxyHasMore) {
-  ServerOptions options;
-  options.limits.max_connections_per_client = 1;
-  options.trusted_proxies = {"127.0.0.1"};
-  TestServer server(std::move(options));
-  std::vector<RawClient> clients;
-  for (int i = 0; i < 10; ++i) {
-    clients.emplace_back(server.port());
-    EXPECT_EQ(clients.back().get("/hello/nobody").status, 200);
+TEST(Limits, ATrustedProxyHasMoreAndZeroIsNoLimit) {
+  for (const bool is_proxy : {true, false}) {
+    ServerOptions options;
+    options.limits.max_connections_per_client = is_proxy ? 1 : 0;
+    if (is_proxy) options.trusted_proxies = {"127.0.0.1"};
+    TestServer server(std::move(options));
+    std::vector<RawClient> clients;
+    for (int i = 0; i < 10; ++i) {
+      clients.emplace_back(server.port());
+      EXPECT_EQ(clients.back().get("/hello/nobody").status, 200);
+    }
   }
 }
 

@@ -49,6 +49,9 @@ Result<std::shared_ptr<Listener>> Listener::listen(asio::io_context& io, const T
   Tcp::acceptor& acceptor = listener->acceptor_;
   beast::error_code error;
   acceptor.open(endpoint.protocol(), error);
+  if (error == asio::error::address_family_not_supported && endpoint.address() == asio::ip::address_v6::any()) {
+    return listen(io, Tcp::endpoint(asio::ip::address_v4::any(), endpoint.port()));
+  }
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
   if (!error) acceptor.bind(endpoint, error);
@@ -94,10 +97,11 @@ void Listener::on_accepted(beast::error_code error, Tcp::socket socket) {
   if (is_stopped_) return;
   if (error) {
     // Out of file descriptors, say: the connection waits in the kernel's queue.
-    log::warn("cannot accept a connection: {}", error.message());
+    if (!std::exchange(is_failing_, true)) log::warn("cannot accept connections: {}", error.message());
     retry_timer_.expires_after(kRetryDelay);
     return retry_timer_.async_wait([self = shared_from_this()](beast::error_code) { self->accept(); });
   }
+  is_failing_ = false;
   beast::error_code gone;
   const asio::ip::address peer = socket.remote_endpoint(gone).address();
   socket.set_option(Tcp::no_delay(true), gone);

@@ -46,6 +46,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   std::uint16_t port_ = 0;
   ServerContext* context_ = nullptr;
   bool is_stopped_ = false;
+  bool is_failing_ = false;  ///< connections can't be accepted just now
   std::mutex mutex_;
   Stream::TlsContext tls_;  ///< guarded by mutex_
 };

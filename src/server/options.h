@@ -18,7 +18,7 @@ namespace stenod::server {
 /// What one client, or all together, can take. docs/server.md says what happens beyond each.
 struct Limits {
   std::size_t max_connections = 2048;
-  /// By the address that connects (IPv6: its /64 network); trusted proxies are not counted.
+  /// By the address that connects (IPv6: its /64 network); trusted proxies are not counted. 0: no limit.
   std::size_t max_connections_per_client = 512;
 
   std::size_t max_head_bytes = 16 * 1024;          ///< request line and header fields

@@ -1,5 +1,7 @@
 #include "server/server.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -16,6 +18,26 @@ namespace stenod::server {
 
 using std::chrono::steady_clock;
 
+namespace {
+
+/// Files that a server has open besides its connections, with some to spare.
+constexpr rlim_t kOtherFiles = 512;
+
+/// Connections are files; the limit that shells start programs with is often 1024.
+void allow_open_files(std::size_t num_connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = num_connections + kOtherFiles;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
+    log::warn("{} connections may need more open files than the {} that are allowed (ulimit -n)", num_connections,
+              limit.rlim_cur);
+  }
+}
+
+}  // namespace
+
 class Server::Impl {
  public:
   Impl(ServerOptions options, Router router, TrustedProxies proxies, OriginPolicy origins, ThreadPool& pool)
@@ -28,6 +50,7 @@ class Server::Impl {
     if (!threads.empty() || is_stopped) return;
     const std::size_t num_threads = std::max<std::size_t>(1, context.options.num_io_threads);
     for (std::size_t i = 0; i < num_threads; ++i) threads.emplace_back([this] { io.run(); });
+    allow_open_files(context.options.limits.max_connections);
     listener->start(context);
   }
 

@@ -33,6 +33,7 @@ class Server {
 
   std::uint16_t port() const;
 
+  /// Also raises the process's limit of open files as far as `max_connections` takes.
   void start();
 
   /// Accepts nobody any more, closes idle connections, gives WebSocket handlers notice, lets requests finish, and cuts

@@ -38,6 +38,9 @@ constexpr std::size_t kMessageOverheadBytes = 64;
 /// Up to here an incomplete message does not count towards Limits::max_assembling_bytes.
 constexpr std::size_t kFreeAssemblingBytes = 256 * 1024;
 constexpr std::size_t kMaxReasonBytes = 123;
+/// The kernel's buffer for what arrives. A client's ping waits behind the audio that it sent before: with the megabytes
+/// that kernels take otherwise, one that sends faster than it is served would miss its pong and give up.
+constexpr int kReceiveBufferBytes = 128 * 1024;
 
 using HandlerBox = std::shared_ptr<std::unique_ptr<api::WebSocketHandler>>;
 
@@ -202,6 +205,8 @@ void WebSocketConnection::start(const RequestHead& head) {
   websocket_.control_callback(
       [this](websocket::frame_type, beast::string_view) { received_at_ = steady_clock::now(); });
 
+  beast::error_code ignored;
+  websocket_.next_layer().socket().set_option(asio::socket_base::receive_buffer_size(kReceiveBufferBytes), ignored);
   progress_at_ = pinged_at_ = steady_clock::now();
   is_writing_ = true;
   schedule_tick();
@@ -357,7 +362,7 @@ void WebSocketConnection::close(int code, std::string reason) {
 
 /// Closes without what still waits to be sent.
 void WebSocketConnection::start_close(CloseCode code, const std::string& reason) {
-  if (state_ == State::kOver || is_closing_) return;
+  if (state_ != State::kOpen) return;
   state_ = State::kClosing;
   discards_output_ = true;
   close_reason_ = websocket::close_reason(code, reason);
