@@ -138,34 +138,42 @@ Status MultipartParser::parse(std::string_view bytes) {
   return {};
 }
 
-/// Gives out data up to the next delimiter, or all of it but what may be the start of one.
+/// Gives out data up to the next delimiter, or all of it but what may be the start of one: in one go, however many
+/// false starts there are.
 Status MultipartParser::search(std::string_view& bytes) {
   const auto give = [this](std::string_view data) -> Status {
     if (state_ == State::kPreamble || data.empty()) return {};
     return sink_->on_data(data);
   };
-  if (num_matched_ == 0) {
-    const std::string_view data = bytes.substr(0, bytes.find('\r'));
-    bytes.remove_prefix(data.size());
-    STENOD_RETURN_IF_ERROR(give(data));
+  const auto match = [this](std::string_view text) {
+    const auto end = std::mismatch(text.begin(), text.end(),
+                                   delimiter_.begin() + static_cast<std::ptrdiff_t>(num_matched_), delimiter_.end())
+                         .first;
+    return static_cast<std::size_t>(end - text.begin());
+  };
+  std::size_t num_data = 0;
+  std::size_t size = match(bytes);  // goes on with what the last piece has begun
+  if (num_matched_ > 0) {
+    if (size < bytes.size() && num_matched_ + size < delimiter_.size()) {
+      // No delimiter after all. Another one can only start at a carriage return, so at none of the characters matched.
+      const std::string held = delimiter_.substr(0, num_matched_).substr(num_line_break_);
+      num_matched_ = num_line_break_ = 0;
+      return give(held);
+    }
+  } else {
+    while (num_data < bytes.size() && (size == 0 || (num_data + size < bytes.size() && size < delimiter_.size()))) {
+      num_data = std::min(bytes.find('\r', num_data + size), bytes.size());
+      size = match(bytes.substr(num_data));
+    }
   }
-  while (!bytes.empty() && num_matched_ < delimiter_.size() && bytes.front() == delimiter_[num_matched_]) {
-    bytes.remove_prefix(1);
-    ++num_matched_;
-  }
-  if (num_matched_ == delimiter_.size()) {
-    const bool in_part = state_ == State::kData;
-    state_ = State::kAfterBoundary;
-    num_matched_ = 0;
-    num_line_break_ = 0;
-    return in_part ? sink_->on_part_end() : Status();
-  }
-  if (bytes.empty() || num_matched_ == 0) return {};
-  // No delimiter after all. Another one can only start at a carriage return, so at none of the characters matched.
-  const std::string_view data = std::string_view(delimiter_).substr(0, num_matched_).substr(num_line_break_);
-  num_matched_ = 0;
-  num_line_break_ = 0;
-  return give(data);
+  const std::string_view data = bytes.substr(0, num_data);
+  bytes.remove_prefix(num_data + size);
+  num_matched_ += size;
+  STENOD_RETURN_IF_ERROR(give(data));
+  if (num_matched_ < delimiter_.size()) return {};
+  const bool in_part = state_ == State::kData;
+  state_ = State::kAfterBoundary;
+  return in_part ? sink_->on_part_end() : Status();
 }
 
 /// "--" behind the last boundary; behind others padding and a line break.

@@ -259,6 +259,40 @@ TEST(Multipart, TheSinksErrorsEndIt) {
   }
 }
 
+TEST(Multipart, ASinksErrorEndsAlsoWhatAnEarlierPieceBegan) {
+  Recorder recorder;
+  recorder.data_status = Error{ErrorCode::kDiskFull, "full", ""};
+  auto parser = MultipartParser::create(kType, recorder);
+  ASSERT_TRUE(parser);
+  const std::string body = part(kHead, "\r\nab");
+  for (const char& c : body) {
+    if (!parser->push(std::as_bytes(std::span(&c, 1)))) break;
+  }
+  ASSERT_THAT(recorder.parts, SizeIs(1));
+  EXPECT_EQ(recorder.parts[0].data, "\r\n");
+}
+
+TEST(Multipart, FalseStartsDoNotCutTheData) {
+  // Millions of calls for one upload would be a way to keep a server busy.
+  class Counter : public Recorder {
+   public:
+    Status on_data(std::string_view bytes) override {
+      ++num_calls;
+      return Recorder::on_data(bytes);
+    }
+    int num_calls = 0;
+  };
+  std::string data;
+  for (int i = 0; i < 1000; ++i) data += "\r\n--";
+  Counter counter;
+  auto parser = MultipartParser::create(kType, counter);
+  ASSERT_TRUE(parser);
+  const std::string body = form(kHead, data);
+  ASSERT_TRUE(parser->push(std::as_bytes(std::span(body))));
+  EXPECT_EQ(counter.parts.at(0).data, data);
+  EXPECT_LE(counter.num_calls, 2);
+}
+
 TEST(Multipart, MediaTypes) {
   EXPECT_EQ(media_type("Audio/WAV; codec=1"), "audio/wav");
   EXPECT_EQ(media_type("  audio/wav\t"), "audio/wav");

@@ -106,7 +106,7 @@ def test_events(server, long_file):
 
 def test_events_of_other_formats(server, wav):
     found = events(server.post_form("/transcribe", wav, {"format": "srt"}, headers={"Accept": "text/event-stream"}).text)
-    assert found[-1] == ("message", "") or found[-1][0] == "result"
+    assert found[-1][0] == "result"
     assert found[-1][1] + "\n" == server.post_form("/transcribe", wav, {"format": "srt"}).text
 
 
@@ -114,7 +114,7 @@ def test_what_is_wrong_with_a_file_is_said_beside_its_text(server, reading, audi
     whole = speech.write(audio / "whole.flac", reading.samples * 2).read_bytes()
     answer = server.post_form("/transcribe", whole[:len(whole) // 2], {"format": "text"}, name="half.flac")
     assert answer.status == 200 and len(answer.text) > 50
-    assert "announces" in answer.headers["Stenod-Warning"]
+    assert any("announces" in warning for warning in answer.headers.get_all("Stenod-Warning"))
 
 
 # --- What is refused
@@ -281,20 +281,11 @@ def test_keys_are_asked_for(stenod, weights, tmp_path, wav):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_while_it_works(stenod, weights, tmp_path, long_file, number):
     body, content_type = form(long_file(30).read_bytes(), name="long.flac")
-    server = Server(stenod, tmp_path, "--server-shutdown-s", 1)
-    with server:
+    with Server(stenod, tmp_path, "--server-shutdown-s", 1) as server:
         connection = server.connect()
         connection.request("POST", "/transcribe", body, {"Content-Type": content_type})
         wait_until(lambda: server.metric("stenod_files_active") == 1, "it is being transcribed")
         assert server.stop(number) == 0
-        try:
-            answer = connection.getresponse()
-            assert answer.status == 503
-            assert json.loads(answer.read())["error"]["code"] == "shutting_down"
-        except (ConnectionError, http_client_error()):
-            pytest.fail("the client gets no answer")
-
-
-def http_client_error():
-    import http.client
-    return http.client.HTTPException
+        answer = connection.getresponse()
+        assert answer.status == 503
+        assert json.loads(answer.read())["error"]["code"] == "shutting_down"

@@ -1,11 +1,12 @@
 """OpenAI's own Python client, unchanged but for its address."""
 import asyncio
+import concurrent.futures
 
 import openai
 import pytest
 
 import speech
-from testing.server import Server
+from testing.server import Server, wait_until
 
 pytestmark = pytest.mark.model
 
@@ -72,21 +73,11 @@ def test_words(transcribe, reading):
     assert both.words == answer.words and both.segments
 
 
-def test_options_that_people_give(transcribe, reading):
+def test_options_that_people_give(transcribe, reading_wav, reading):
     answer = transcribe(language="en", temperature=0.2, prompt="", chunking_strategy="auto")
     assert is_right(reading, answer.text)
-    answer = transcribe(chunking_strategy={"type": "server_vad"}, model="base", file=("a.wav", transcribe_bytes(reading)))
+    answer = transcribe(chunking_strategy={"type": "server_vad"}, model="base", file=("a.wav", reading_wav.read_bytes()))
     assert is_right(reading, answer.text)
-
-
-def transcribe_bytes(clip):
-    import io
-    import wave
-    made = io.BytesIO()
-    with wave.open(made, "wb") as file:
-        file.setnchannels(1), file.setsampwidth(2), file.setframerate(speech.RATE)
-        file.writeframes(clip.samples)
-    return made.getvalue()
 
 
 def test_streaming(transcribe, reading):
@@ -161,12 +152,10 @@ def test_keys(stenod, weights, tmp_path, reading_wav):
 def test_overload_is_retried(stenod, weights, tmp_path, long_file, reading_wav, reading):
     """The client waits as Retry-After says, and gets its answer."""
     with Server(stenod, tmp_path, "--files-max-concurrent", 1, "--files-max-queued", 0) as narrow:
-        import concurrent.futures
         with concurrent.futures.ThreadPoolExecutor(1) as pool, \
                 openai.OpenAI(base_url=narrow.url + "/v1", api_key="unused", max_retries=0) as impatient, \
                 openai.OpenAI(base_url=narrow.url + "/v1", api_key="unused", max_retries=10) as patient:
             busy = pool.submit(narrow.post_form, "/transcribe", long_file(4).read_bytes(), name="long.flac")
-            from testing.server import wait_until
             wait_until(lambda: narrow.metric("stenod_files_active") == 1, "it is busy")
             with pytest.raises(openai.InternalServerError) as caught:
                 impatient.audio.transcriptions.create(file=reading_wav, model="whisper-1")
