@@ -10,6 +10,7 @@
 #include "audio/ffmpeg.h"
 #include "audio/input.h"
 #include "audio/resampler.h"
+#include "audio/wav_header.h"
 
 extern "C" {
 #include <libavutil/dict.h>
@@ -38,13 +39,6 @@ constexpr double kMinMissingShare = 0.02;
 constexpr std::string_view kNotRecognised =
     "not recognised as audio or video; expected a file such as WAV, FLAC, MP3, M4A, OGG or MP4";
 
-/// Programs that write a WAV file to a pipe can't know its size: they put the largest one that some reader takes.
-bool is_placeholder(std::uint64_t num_bytes) {
-  constexpr std::uint64_t kNear = 1 << 16;
-  const auto near = [&](std::uint64_t size) { return num_bytes >= size - kNear && num_bytes <= size + kNear; };
-  return near(1ULL << 31) || near(1ULL << 32) || num_bytes > 1ULL << 62;
-}
-
 /// The bytes of samples that a WAV file's header announces, relative to those that follow it; 1 where it says nothing.
 /// FFmpeg itself drops the header's figure where the file is shorter. Leaves `file` at its beginning.
 double announced_wav_share(AVIOContext* file, std::int64_t file_size) {
@@ -63,7 +57,7 @@ double announced_wav_share(AVIOContext* file, std::int64_t file_size) {
       long_size = avio_rl64(file);
     } else if (tag == MKTAG('d', 'a', 't', 'a')) {
       const std::uint64_t announced = size == UINT32_MAX ? long_size : size;
-      if (!is_placeholder(announced) && file_size > start) {
+      if (!is_wav_size_placeholder(announced) && file_size > start) {
         share = static_cast<double>(announced) / static_cast<double>(file_size - start);
       }
       break;

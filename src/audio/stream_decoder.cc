@@ -123,14 +123,16 @@ class StreamDecoder::Impl {
 
   /// `container` is null where there is none.
   Status choose(const char* container) {
-    if (container != nullptr) {
-      STENOD_ASSIGN_OR_RETURN(source_, make_container_source(container, format_.num_channels));
-    } else if (format_.encoding == StreamEncoding::kOpus) {
+    if (container == nullptr && format_.encoding == StreamEncoding::kOpus) {
       STENOD_ASSIGN_OR_RETURN(source_, make_opus_source(format_.num_channels));
-    } else {
+    } else if (container == nullptr) {
       StreamFormat format = format_;
       if (format.encoding == StreamEncoding::kAuto) format.encoding = StreamEncoding::kFloat32;
       STENOD_ASSIGN_OR_RETURN(source_, make_pcm_source(format));
+    } else if (container == std::string_view("wav")) {
+      source_ = make_wav_source(format_.num_channels);
+    } else {
+      STENOD_ASSIGN_OR_RETURN(source_, make_container_source(container, format_.num_channels));
     }
     return {};
   }

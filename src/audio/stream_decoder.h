@@ -34,6 +34,8 @@ struct StreamFormat {
   int sample_rate = kSampleRate;  ///< Hz; Opus and containers have their own
   /// Interleaved. Opus: 1 or 2. Of a container 1 means all mixed, more means that many and each for itself.
   int num_channels = 1;
+
+  bool operator==(const StreamFormat&) const = default;
 };
 
 /// Whether kAuto takes a stream that begins so for a container; 12 bytes are enough to tell.

@@ -29,5 +29,7 @@ Result<std::unique_ptr<StreamSource>> make_pcm_source(const StreamFormat& format
 Result<std::unique_ptr<StreamSource>> make_opus_source(int num_channels);
 /// `container` is FFmpeg's name of it, a literal. Of its channels 1 is all mixed.
 Result<std::unique_ptr<StreamSource>> make_container_source(const char* container, int num_channels);
+/// A stream that begins as a WAV file.
+std::unique_ptr<StreamSource> make_wav_source(int num_channels);
 
 }  // namespace stenod::audio

@@ -123,16 +123,19 @@ class Link final : public WebSocket {
   }
 
   Status prepare_tls() {
-    ssl_.set_verify_mode(options_.verify_certificate ? asio::ssl::verify_peer : asio::ssl::verify_none);
     if constexpr (kIsEncrypted) {
+      auto& tls = ws_.next_layer();  // which took over the context's settings when it was made: they are set here
       error_code error;
-      ssl_.set_default_verify_paths(error);
       if (options_.verify_certificate) {
-        ws_.next_layer().set_verify_callback(asio::ssl::host_name_verification(url_.host), error);
+        ssl_.set_default_verify_paths(error);
+        if (!error) tls.set_verify_mode(asio::ssl::verify_peer, error);
+        if (!error) tls.set_verify_callback(asio::ssl::host_name_verification(url_.host), error);
+      } else {
+        tls.set_verify_mode(asio::ssl::verify_none, error);
       }
-      error_code ignored;
-      const bool is_name = (asio::ip::make_address(url_.host, ignored), ignored.failed());
-      if (is_name) SSL_set_tlsext_host_name(ws_.next_layer().native_handle(), url_.host.c_str());
+      error_code no_address;
+      asio::ip::make_address(url_.host, no_address);
+      if (no_address) SSL_set_tlsext_host_name(tls.native_handle(), url_.host.c_str());
       if (error) return Error{ErrorCode::kNetTls, fmt::format("TLS can't be prepared: {}", error.message())};
     }
     return {};
