@@ -25,6 +25,7 @@ LATER = Utterance(9.0, 10.0, "That agent is already logged on.")
 
 @pytest.fixture(scope="module")
 def playwright():
+    expect.set_options(timeout=chromium.PATIENCE_MS)
     with sync_playwright() as instance:
         yield instance
 
@@ -188,7 +189,7 @@ def test_settings_of_the_session(page, mock):
 def test_level_meter_moves(page):
     meter = page.page.locator("#meter")
     page.start()
-    expect(meter).not_to_have_attribute("aria-valuenow", "0", timeout=5000)
+    expect(meter).not_to_have_attribute("aria-valuenow", "0")
     heights = set()
     for _ in range(20):
         heights.add(meter.locator("i").last.evaluate("(e) => e.style.transform"))
@@ -233,7 +234,7 @@ def test_pause_holds_no_place_and_the_clock_goes_on(page, mock):
     page.page.click("#start")
     page.wait_state("paused")
     first = mock.sessions[0]
-    assert first.closed.wait(5) and first.messages[-1] == {"type": "end"}
+    assert first.closed.wait(60) and first.messages[-1] == {"type": "end"}
     said = first.seconds
     page.page.wait_for_timeout(1200)
     assert first.seconds == said and len(mock.sessions) == 1
@@ -300,8 +301,7 @@ def test_copied(written):
 # A network and servers that fail
 
 
-def test_a_broken_connection_loses_nothing(page, mock, reading):
-    switch_processing_off(page)
+def test_a_broken_connection_loses_nothing(page, mock):
     # The first session breaks in the middle of the second utterance, which the next one hears from its beginning.
     again = Utterance(0.5, 1.9, MODE.text)
     mock.plan = lambda index: [[ECHO, MODE], [again]][index]
@@ -324,12 +324,10 @@ def test_a_broken_connection_loses_nothing(page, mock, reading):
     segments = page.segments()
     assert [s["text"] for s in segments] == [ECHO.text, MODE.text]
     assert abs(segments[1]["start"] - MODE.start) < 0.002  # half a second of lead, and the clock goes on
-    first, second = map(samples_of, mock.sessions)
-    source = np.frombuffer(reading.samples, "<i2").astype(float)
-    at_first, _ = find(source, first)
-    at_second, likeness = find(source[:len(second) + 160000], second)
-    assert likeness > 0.95
-    assert abs((at_first - at_second) / 16000 - (MODE.start - 0.5)) < 0.01
+    again_from = 2 * round((MODE.start - 0.5) * 16000)
+    first, second = (bytes(session.audio) for session in mock.sessions)
+    repeated = len(first) - again_from
+    assert 0 < repeated < len(second) and first[again_from:] == second[:repeated]
 
 
 def test_a_server_that_is_started_again(page, mock):
@@ -368,13 +366,12 @@ def test_a_session_that_is_over_is_followed_by_the_next(page, mock):
     page.start()
     page.wait_text(ECHO.text)
     first = mock.sessions[0]
-    first.conclude("session_limit")
-    said = first.seconds
+    received = first.conclude("session_limit")
     first.close(1008, "session_limit")
     page.wait_text("and on")
     assert page.page.locator(".notice").count() == 0
     page.stop()
-    assert abs(page.segments()[1]["start"] - (said + 0.5)) < 0.25  # what came after the end was sent again
+    assert abs(page.segments()[1]["start"] - (received + 0.5)) < 0.002  # what came after the end was sent again
 
 
 def test_a_session_that_an_error_ended_is_not(page, mock):
@@ -496,7 +493,7 @@ def test_no_sound(playwright, open_page, mock, tmp_path):
     wav = speech.write(tmp_path / "silence.wav", speech.silence(2), "-ar", 44100)
     instance, page = with_arguments(playwright, open_page, mock.url, *chromium.microphone(wav))
     page.start()
-    assert page.notice(timeout=15)[0] == "No sound comes in"
+    assert page.notice()[0] == "No sound comes in"
     instance.close()
 
 
@@ -550,7 +547,7 @@ def test_a_chosen_file_is_cancelled(page, mock, tmp_path):
     page.wait_text("Agent,")
     page.page.get_by_role("button", name="Cancel").click()
     expect(page.page.locator("#file-phase")).to_have_text("Cancelled. What was done until then is below.")
-    assert mock.uploads[0].gone.wait(5)
+    assert mock.uploads[0].gone.wait(60)
     assert page.finals == ["Agent,"]
 
 
@@ -709,7 +706,7 @@ def test_the_embedding_example(open_page, browser, mock):
     mock.policy = None
     page = open_page(browser, mock.url + "example.html")
     page.page.click("#start")
-    expect(page.page.locator("#text")).to_contain_text(f"{ECHO.text} {MODE.text}", timeout=15000)
+    expect(page.page.locator("#text")).to_contain_text(f"{ECHO.text} {MODE.text}")
 
 
 # With the real server
@@ -757,7 +754,7 @@ def test_speech_with_the_real_server(served, open_page, browser, reading):
     switch_processing_off(page)
     page.page.select_option("#language", "en")
     page.start()
-    page.page.locator(".partial").wait_for(timeout=20000)
+    page.page.locator(".partial").wait_for()
     assert page.finals == []  # partials come before finals
     page.page.wait_for_timeout(round(reading.seconds + 3) * 1000)
     page.stop()
@@ -772,7 +769,7 @@ def test_speech_with_the_real_server(served, open_page, browser, reading):
 def test_a_file_with_the_real_server(served, open_page, browser, reading, reading_wav):
     page = open_page(browser, served.url)
     drop(page, "reading.wav", reading_wav.read_bytes())
-    expect(page.page.locator("#file-phase")).to_contain_text("done in", timeout=60000)
+    expect(page.page.locator("#file-phase")).to_contain_text("done in")
     result = json.loads(page.save("json")[1])
     assert speech.word_error_rate(reading.text, result["text"]) < 0.15
     assert result["segments"][0]["words"]
@@ -784,7 +781,7 @@ def test_the_real_server_is_started_again(served, open_page, browser, reading):
     switch_processing_off(page)
     page.page.select_option("#language", "en")
     page.start()
-    page.page.locator("[data-segment]").first.wait_for(timeout=20000)
+    page.page.locator("[data-segment]").first.wait_for()
     before = page.finals
     assert served.stop() == 0
     page.wait_state("reconnecting")

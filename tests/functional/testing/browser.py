@@ -5,6 +5,9 @@ import urllib.parse
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")
 
+# How long a browser may take for what it does at once on a machine that has nothing else to do.
+PATIENCE_MS = 60_000
+
 FAKE_DEVICE = "--use-fake-device-for-media-stream"
 ALLOW, DENY = "--use-fake-ui-for-media-stream", "--use-fake-ui-for-media-stream=deny"
 
@@ -24,6 +27,7 @@ class LivePage:
 
     def __init__(self, browser, url, **context):
         self.context = browser.new_context(**context)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.url = url
         self.errors = []
@@ -45,8 +49,8 @@ class LivePage:
     def close(self):
         self.context.close()
 
-    def wait_state(self, state, timeout=15):
-        self.page.wait_for_selector(f"body[data-state={state}]", timeout=timeout * 1000)
+    def wait_state(self, state):
+        self.page.wait_for_selector(f"body[data-state={state}]")
 
     def start(self):
         self.page.click("#start")
@@ -56,21 +60,21 @@ class LivePage:
         self.page.click("#stop")
         self.wait_state("idle")
 
-    def wait_text(self, text, timeout=20):
+    def wait_text(self, text):
         """Until settled text of the visible transcript contains it."""
-        self.page.locator("section:not([hidden]) [data-segment]", has_text=text).first.wait_for(timeout=timeout * 1000)
+        self.page.locator("section:not([hidden]) [data-segment]", has_text=text).first.wait_for()
 
-    def wait_partial(self, text, timeout=20):
-        self.page.locator(".partial", has_text=text).wait_for(timeout=timeout * 1000)
+    def wait_partial(self, text):
+        self.page.locator(".partial", has_text=text).wait_for()
 
     @property
     def finals(self):
         return self.page.locator("section:not([hidden]) [data-segment]").all_inner_texts()
 
-    def notice(self, timeout=10):
+    def notice(self):
         """The title and the text of the notice."""
         notice = self.page.locator(".notice").first
-        notice.wait_for(timeout=timeout * 1000)
+        notice.wait_for()
         return notice.locator("strong").inner_text(), notice.locator("p").inner_text()
 
     def save(self, name):

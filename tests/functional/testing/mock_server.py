@@ -105,10 +105,12 @@ class Session:
             self.close(1000)
 
     def conclude(self, reason):
+        """The last messages of a session. Returns the seconds that it received until then."""
         self._settle()
         received = round(self.seconds * RATE)
         self.send({"type": "end", "full_transcript": self._full(),
                    "audio": {"received": received, "transcribed": received, "silence": 0, "dropped": {}}, "reason": reason})
+        return received / RATE
 
     def _ready(self):
         return {"type": "ready", "session_id": f"mock-{self.index}", "encoding": self.encoding, "language": "auto"}
