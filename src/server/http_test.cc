@@ -272,7 +272,7 @@ TEST(Http, AccessIsChecked) {
   options.authorise = [](api::HttpRequest& request, api::Route::Access access, std::string_view credential) -> Status {
     if (access == api::Route::Access::kPublic) return {};
     if (credential != "sesame") return Error{ErrorCode::kNotFound, "who are you?"};
-    request.principal = "Ali";
+    request.principal.name = "Ali";
     return {};
   };
   TestServer server(std::move(options));

@@ -185,7 +185,7 @@ std::vector<Route> TestServer::routes() {
   routes.push_back(api::simple_route("GET", "/hello/nobody", Route::Access::kPublic,
                                      [](const HttpRequest&) { return text("nobody"); }));
   routes.push_back(api::simple_route("GET", "/secret", Route::Access::kKey,
-                                     [](const HttpRequest& request) { return text("for " + request.principal); }));
+                                     [](const HttpRequest& request) { return text("for " + request.principal.name); }));
   routes.push_back(api::simple_route("GET", "/split", Route::Access::kPublic, [](const HttpRequest&) {
     HttpResponse response = text("x");
     response.headers.emplace_back("X-Bad", "a\r\nSet-Cookie: b");
