@@ -186,6 +186,7 @@ std::vector<Case> cases() {
           {"mulaw", {kMuLaw, 8000, 1}, random_bytes(16000)},
           {"alaw 2 channels", {kALaw, 8000, 2}, random_bytes(16000)},
           {"webm", {}, live_webm()},
+          {"webm, short", {}, live_webm(440, 0.25)},
           {"webm as opus", {kOpus, 48000, 1}, live_webm()},
           {"ogg opus", {}, encoded("a.opus", "libopus", 48000)},
           {"ogg vorbis", {}, encoded("a.ogg", "libvorbis", 44100)},
@@ -205,7 +206,9 @@ TEST(StreamDecoder, DoesNotDependOnHowBytesAreCut) {
     ASSERT_TRUE(whole.ok()) << whole.error().message;
     EXPECT_GT(whole->samples[0].size(), 3000U);
     for (const std::size_t size : {1, 7, 997, 4096}) {
-      if (size == 1 && bytes.size() > 40'000) continue;
+      // Each message to a container wakes another thread, which takes long on a busy machine.
+      const bool is_container = begins_container(std::as_bytes(std::span(bytes)));
+      if (bytes.size() / size > (is_container ? 5000 : 100'000)) continue;
       if (format.encoding == StreamEncoding::kOpus && size < 4) continue;
       const auto cut = decode(format, bytes, size);
       ASSERT_TRUE(cut.ok()) << size << cut.error().message;
@@ -227,7 +230,7 @@ TEST(StreamDecoder, ContainersAgreeWithTheFileDecoder) {
     if (std::string_view(name) != "mp3") {
       EXPECT_EQ(decoded->samples, decode_file(bytes));
     }
-    EXPECT_NEAR(frequency(samples.subspan(8000, 16000)), 440, 1.5);
+    EXPECT_NEAR(frequency(samples.subspan(samples.size() / 4, samples.size() / 2)), 440, 10);
     EXPECT_NEAR(static_cast<double>(samples.size()),
                 static_cast<double>(decoded->num_input_frames) * 16000 / decoded->input_sample_rate, 1);
   }
