@@ -27,7 +27,7 @@ TEST(RenderPartial, DimsWhatIsNotSettled) {
 
 TEST(RenderPartial, ShowsTheEndOfLongText) {
   EXPECT_EQ(shown(render_partial(5, "one two three four", "one two three", 20)), "<[0:05]> …o three< four>");
-  EXPECT_EQ(shown(render_partial(5, "one two three four", "one two", 20)), "<[0:05]> …<o three four>");
+  EXPECT_EQ(shown(render_partial(5, "one two three four", "one two", 20)), "<[0:05]> …o< three four>");
   EXPECT_EQ(shown(render_partial(5, "語音識別語音識別", "語音識別語", 20)), "<[0:05]> …識別語<音識別>");
 }
 

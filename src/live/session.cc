@@ -114,6 +114,7 @@ void Session::end(std::string reason) {
 
 void Session::abandon(const std::string& reason) {
   end(reason);
+  end_reason_ = reason;
   for (const auto& channel : channels_) channel->abandon(reason);
   conclude_if_done();
 }
