@@ -47,7 +47,7 @@ Status Input::make_context() {
 }
 
 Result<std::unique_ptr<Input>> FileInput::open(const std::filesystem::path& path, std::string name,
-                                                std::stop_token stop) {
+                                               std::stop_token stop) {
   if (path.empty()) return Error{ErrorCode::kInvalidArgument, "no file name: expected an audio or video file", ""};
   if (name.empty()) name = path.string();
   // Non-blocking, because opening a pipe would otherwise wait for its writer; regular files take no notice.

@@ -54,8 +54,7 @@ class Input {
 class FileInput final : public Input {
  public:
   /// `name` stands for the file in messages; empty: its path does.
-  static Result<std::unique_ptr<Input>> open(const std::filesystem::path& path, std::string name,
-                                             std::stop_token stop);
+  static Result<std::unique_ptr<Input>> open(const std::filesystem::path& path, std::string name, std::stop_token stop);
   static Result<std::unique_ptr<Input>> open_memory(std::span<const std::byte> bytes, const std::string& name,
                                                     std::stop_token stop);
   ~FileInput() override;

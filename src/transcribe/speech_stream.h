@@ -23,7 +23,8 @@ struct SpeechWindow {
   float speech_peak = 1;
 };
 
-/// Speech, be it one word, brings the detector's probability near 1; animals, bells and voices in music stay below this.
+/// Speech, be it one word, brings the detector's probability near 1; animals, bells and voices in music stay below
+/// this.
 inline constexpr float kClearSpeech = 0.8f;
 
 /// When to doubt the text of a window with this highest probability of speech: without clear speech the model's own

@@ -257,7 +257,9 @@ std::vector<api::WebSocketRoute> TestServer::websocket_routes() {
     api::WebSocketRoute result;
     result.path = std::move(path);
     result.access = Route::Access::kKey;
-    result.open = [open](const HttpRequest&, const Strand&) -> Result<std::unique_ptr<api::WebSocketHandler>> { return open(); };
+    result.open = [open](const HttpRequest&, const Strand&) -> Result<std::unique_ptr<api::WebSocketHandler>> {
+      return open();
+    };
     return result;
   };
   using Opened = Result<std::unique_ptr<api::WebSocketHandler>>;
