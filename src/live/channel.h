@@ -97,6 +97,7 @@ class Channel {
   void publish_closed();
   void publish(Utterance& utterance);
   void publish_final(const Utterance& utterance, const Hypothesis& hypothesis, const engine::WindowResult& result);
+  void remember(const Utterance& utterance, std::vector<int> tokens, int language_token);
   std::size_t skip_repeated_words(const Hypothesis& hypothesis, const Utterance& utterance) const;
   void forget();
 

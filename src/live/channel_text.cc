@@ -441,12 +441,22 @@ void Channel::publish_final(const Utterance& utterance, const Hypothesis& hypoth
       message.words.push_back({word.text, begin_s + word.start_s, begin_s + word.end_s, word.probability});
     }
   }
-  context_ = Context{utterance.begin, utterance.share_end, hypothesis.tokens(first, last), std::nullopt};
-  if (result.language_token >= 0) context_->language = result.language_token;
+  remember(utterance, hypothesis.tokens(first, last), result.language_token);
   if (!transcript_.empty() && !text::is_written_without_spaces(message.language)) transcript_ += ' ';
   transcript_ += message.text;
   if (host_.settings().full_transcript) message.full_transcript = transcript_;
   host_.emit(std::move(message));
+}
+
+// What was said lately, as far as it may be context: several utterances, where they are short and close together.
+void Channel::remember(const Utterance& utterance, std::vector<int> tokens, int language_token) {
+  const bool goes_on = context_ && utterance.begin >= context_->end && utterance.begin - context_->end <= kContextGap &&
+                       utterance.share_end - context_->begin <= kMaxContext &&
+                       context_->tokens.size() + tokens.size() <= kMaxContextTokens;
+  if (!goes_on) context_ = Context{utterance.begin, utterance.share_end, {}, std::nullopt};
+  context_->end = utterance.share_end;
+  context_->tokens.insert(context_->tokens.end(), tokens.begin(), tokens.end());
+  if (language_token >= 0) context_->language = language_token;
 }
 
 // How many words at the start of a piece the piece before it has given out already: those that repeat its last ones,
