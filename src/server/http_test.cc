@@ -133,6 +133,7 @@ TEST(Http, BadHandlersEndNothingButTheirRequest) {
     EXPECT_EQ(response.field("Set-Cookie"), "");
     EXPECT_THAT(response.body, Not(HasSubstr("purpose")));
   }
+  EXPECT_EQ(error_code(client.get("/greedy")), "out_of_memory");
   EXPECT_EQ(client.get("/hello/nobody").body, "nobody");
   EXPECT_FALSE(client.get("/half").is_whole);
   EXPECT_TRUE(client.is_closed_by_server());

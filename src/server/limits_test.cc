@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -110,6 +111,26 @@ TEST(Limits, AClientThatOnlyEndsItsSendingStillGetsAnAnswer) {
   EXPECT_EQ(client.read_response().body, "slow");
 }
 
+TEST(Limits, OnlySoMuchIsReadAheadOfAnAnswer) {
+  TestServer server;
+  RawClient client(server.port(), {.timeout = 500ms});
+  client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_FALSE(client.send(std::string(100'000'000, 'x')));
+}
+
+TEST(Limits, AClientThatNeverClosesIsLetGo) {
+  ServerOptions options;
+  options.limits.linger_timeout = 100ms;
+  TestServer server(std::move(options));
+  RawClient client(server.port());
+  EXPECT_EQ(client.get("/hello/nobody", "Connection: close\r\n").status, 200);
+  const auto is_gone = [&] { return server.metrics.text().find("stenod_connections 0\n") != std::string::npos; };
+  for (const auto end = steady_clock::now() + 10s; !is_gone() && steady_clock::now() < end;) {
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_TRUE(is_gone());
+}
+
 TEST(Limits, AClientHasSoManyConnections) {
   ServerOptions options;
   options.limits.max_connections_per_client = 3;
@@ -177,6 +198,22 @@ TEST(Limits, AFloodLeavesPlacesForNobodyElseButHarmsNothing) {
     status = RawClient(server.port()).get("/hello/nobody").status;
   }
   EXPECT_EQ(status, 200);
+}
+
+TEST(Limits, ServesAgainWhenFilesAreFreeAgain) {
+  TestServer server;
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const int lowest_free = dup(0);
+  close(lowest_free);
+  rlimit scarce = before;
+  scarce.rlim_cur = static_cast<rlim_t>(lowest_free) + 1;  // for the client's end alone
+  setrlimit(RLIMIT_NOFILE, &scarce);
+  RawClient client(server.port());
+  std::this_thread::sleep_for(250ms);
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(client.is_connected());
+  EXPECT_EQ(client.get("/hello/nobody").status, 200);
 }
 
 TEST(Limits, ServesFiveHundredAtOnce) {

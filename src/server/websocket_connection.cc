@@ -453,9 +453,11 @@ void WebSocketConnection::on_tick(steady_clock::time_point now) {
 void WebSocketConnection::ping(steady_clock::time_point now) {
   is_pinging_ = true;
   pinged_at_ = now;
-  websocket_.async_ping({}, [self = shared_from_this()](beast::error_code) {
+  websocket_.async_ping({}, [self = shared_from_this()](beast::error_code error) {
     self->is_pinging_ = false;
-    if (self->state_ == State::kOver) self->finish_when_idle();
+    if (self->state_ == State::kOver) return self->finish_when_idle();
+    // While nothing is read this is all that shows it.
+    if (error && error != asio::error::operation_aborted) self->end("failure", error.message(), false);
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <new>
 #include <stdexcept>
 
 namespace stenod::server::testing {
@@ -230,6 +231,8 @@ std::vector<Route> TestServer::routes() {
   routes.push_back(make_route("GET", "/throws", 0, [](const HttpRequest&) -> std::unique_ptr<api::RequestHandler> {
     throw std::runtime_error("on purpose");
   }));
+  routes.push_back(make_route(
+      "GET", "/greedy", 0, [](const HttpRequest&) -> std::unique_ptr<api::RequestHandler> { throw std::bad_alloc(); }));
   routes.push_back(make_route("GET", "/slow", 0, [this](const HttpRequest&) {
     return std::make_unique<Handler>(
         nullptr,

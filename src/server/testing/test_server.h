@@ -49,7 +49,7 @@ class Journal {
 ///   POST /picky           refuses a body with an 'x' in it
 ///   GET  /hello/{name}    the name
 ///   GET  /events          pieces until told to stop, or 100 MB are written; journal: "events stopped"
-///   GET  /forgotten       drops its reply; /half: begins, and drops it then; /throws
+///   GET  /forgotten       drops its reply; /half: begins, and drops it then; /throws; /greedy
 ///   GET  /slow            answers when release() is called, or when it is asked to stop; journal: "slow", "slow
 ///   stopped" GET  /secret          needs a key (kKey) WS   /ws/echo         the messages; journal: "open", "tick",
 ///   "shutdown", "closed: …", "gone" WS   /ws/deaf         never reads; "block": its thread is held until release() WS
