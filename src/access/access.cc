@@ -26,7 +26,6 @@
 namespace stenod::access {
 namespace {
 
-constexpr std::size_t kMaxCredentialBytes = 256;
 constexpr int kMaxTokenStreams = 1000000;
 constexpr std::chrono::seconds kStreamRetry{10};  // a guess: nobody knows when a stream ends
 constexpr auto kComplainEvery = std::chrono::minutes(1);
@@ -84,8 +83,7 @@ class Access::Impl {
   Result<Principal> authenticate(std::string_view credential, std::string_view client_address) {
     const auto now = clock_();
     const IpAddress client = subscriber_of(client_address);
-    const std::string digest =
-        credential.size() <= kMaxCredentialBytes ? sha256_hex(std::as_bytes(std::span(credential))) : "";
+    const std::string digest = sha256_hex(std::as_bytes(std::span(credential)));
     std::unique_lock lock(mutex_);
     if (!keys_in_use_) return Principal{.is_admin = options_.anybody_is_admin};
     if (credential.empty()) {

@@ -15,6 +15,7 @@
 #include "access/failure_limiter.h"
 #include "access/key_store.h"
 #include "access/testing/access_folder.h"
+#include "access/testing/execute.h"
 
 namespace stenod::access {
 namespace {
@@ -286,6 +287,22 @@ TEST_F(AccessTest, UsageOutlivesTheServerAndIsSharedByServers) {
   EXPECT_EQ(stored_audio_s(day_of(kNow)), 50) << "written at the end at the latest";
   EXPECT_EQ(code(open()->add_audio(principal(*other, key.text), 20)), ErrorCode::kQuotaExceeded);
   EXPECT_TRUE(eventually([&] { return !other->add_audio(principal(*other, key.text), 20).ok(); }));
+}
+
+TEST_F(AccessTest, WhatCannotBeWrittenIsKept) {
+  const CreatedKey key = create_key({"a", false, {1, 1}});
+  const auto access = open();
+  const Principal who = principal(*access, key.text);
+  execute(folder_.database(), "CREATE TRIGGER broken BEFORE INSERT ON usage BEGIN SELECT raise(ABORT, 'broken'); END");
+  StreamLease lease = *access->open_stream(who, kClient);
+  EXPECT_TRUE(lease.add_audio(50).ok());
+  // Keys are followed all the same, and what is known here is not forgotten over that.
+  const CreatedKey second = create_key({"b"});
+  EXPECT_TRUE(eventually([&] { return access->authenticate(second.text, kClient).ok(); }));
+  EXPECT_EQ(code(access->open_stream(who, kClient)), ErrorCode::kTooManyStreams);
+  EXPECT_EQ(code(Result<bool>(lease.add_audio(20).error())), ErrorCode::kQuotaExceeded);
+  execute(folder_.database(), "DROP TRIGGER broken");
+  EXPECT_TRUE(eventually([&] { return stored_audio_s(day_of(kNow)) == 50; }));
 }
 
 TEST_F(AccessTest, NonsenseIsNotCounted) {

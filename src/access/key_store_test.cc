@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include "access/testing/access_folder.h"
+#include "access/testing/execute.h"
 #include "base/sha256.h"
 
 namespace stenod::access {
@@ -30,12 +30,7 @@ class KeyStoreTest : public ::testing::Test {
     return std::move(store).value();
   }
   void write(const std::string& bytes) { std::ofstream(folder_.database(), std::ios::binary) << bytes; }
-  void execute(const char* sql) {
-    sqlite3* database = nullptr;
-    ASSERT_EQ(sqlite3_open(folder_.database().c_str(), &database), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
-    sqlite3_close(database);
-  }
+  void execute(const char* sql) { access::execute(folder_.database(), sql); }
   ErrorCode error_of_opening() {
     const auto store = KeyStore::open(folder_.database());
     EXPECT_FALSE(store.ok());
@@ -209,6 +204,8 @@ TEST_F(KeyStoreTest, FilesThatAreNoneOfOursAreRefused) {
   execute("CREATE TABLE keys (a)");
   EXPECT_EQ(error_of_opening(), ErrorCode::kAccessDatabaseDamaged) << "another program's";
   EXPECT_FALSE(KeyStore::open_or_create(folder_.database()).ok()) << "which must not be changed either";
+  execute("PRAGMA user_version = 1");
+  EXPECT_EQ(error_of_opening(), ErrorCode::kAccessDatabaseDamaged) << "though it looks a little more like ours";
 }
 
 TEST_F(KeyStoreTest, ALaterVersionsFileIsRefused) {
