@@ -249,7 +249,8 @@ void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* reques
     take_off_context(*request->context, seconds(utterance->begin - request->context->begin), host_.model().text,
                      *outcome);
     if (is_lost_in_context(*outcome, *utterance)) {  // the audio alone, then
-      const auto alone = std::make_shared<FinalRequest>(FinalRequest{.end = request->end});
+      const auto alone = std::make_shared<FinalRequest>();
+      alone->end = request->end;
       alone->features = without_context(*request->features, (utterance->begin - request->context->begin) / kHop);
       utterance->final_request = alone;
       submit_final(utterance);
