@@ -36,7 +36,7 @@ def check(description, answer, path, method="post"):
         header = description["components"]["headers"].get(header.get("$ref", "").split("/")[-1], header)
         assert name in answer.headers or not header.get("required"), name
     schema = known["content"][answer.headers["Content-Type"].split(";")[0]]["schema"]
-    content = answer.json() if answer.headers["Content-Type"].startswith("application/json") else answer.text
+    content = answer.json() if answer.headers["Content-Type"].split(";")[0] == "application/json" else answer.text
     jsonschema.Draft202012Validator(schema | {"components": description["components"]}).validate(content)
 
 
