@@ -101,7 +101,9 @@ void FileService::run(Job& job) {
   task.audio.reset();
   const bool is_whole = result ? !result->transcript.interrupted : result.error().code != ErrorCode::kCancelled;
   if (job.stop.stop_requested() && !is_whole) {
-    const std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
+    // A server that ends may have told the client's token before the service's own deadline.
+    if (!job.reason && closed_) job.reason = ErrorCode::kShuttingDown;
     result = error_of(job);
   }
   task.on_done(std::move(result));
