@@ -209,7 +209,14 @@ void HttpConnection::on_head(RequestHead head) {
   if (websocket != nullptr && is_websocket_upgrade(head_)) return open_websocket(*websocket);
   Router::Match match = context_.router.find(request.method, head_.segments);
   if (match.allow.empty()) {
-    if (websocket != nullptr) return fail({ErrorCode::kUpgradeRequired, "This path speaks WebSocket."});
+    if (websocket != nullptr && request.method == "GET") {
+      return fail({ErrorCode::kUpgradeRequired, "This path speaks WebSocket."});
+    }
+    if (websocket != nullptr) {
+      api::HttpResponse response = api::error_response({ErrorCode::kMethodNotAllowed, "This path knows GET only."});
+      response.headers.emplace_back("Allow", "GET");
+      return respond(std::move(response));
+    }
     return fail({ErrorCode::kNotFound, "There is no " + request.path + " here."});
   }
   if (request.method == "OPTIONS") return answer_options(match);
