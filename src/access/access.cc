@@ -321,6 +321,7 @@ class Access::Impl {
     }
     if (taken.empty()) return false;
     std::vector<Usage> usage;
+    usage.reserve(taken.size());
     for (const auto& [key_and_day, seconds] : taken) usage.push_back({key_and_day.first, key_and_day.second, seconds});
     const Status written = store_->add_usage(usage);
     if (written) return true;

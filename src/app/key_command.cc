@@ -94,7 +94,7 @@ int run(const KeyCommand& command, Interrupt&) {
   } else {
     result = list(std::get<ListKeys>(command.action).json);
   }
-  const Status written = result ? console.write_result(*result) : Status(result.error());
+  const Status written = result ? console.write_result(*result) : Status(std::move(result).error());
   if (written) return kSuccess;
   console.error(written.error());
   return kFailure;

@@ -19,6 +19,8 @@ constexpr std::string_view kDim = "\x1b[2m";
 constexpr std::string_view kNormal = "\x1b[0m";
 constexpr int kMinColumns = 20;
 constexpr int kUsualColumns = 80;
+/// A full line would wrap when the terminal adds "^C" to it.
+constexpr int kSpareColumns = 3;
 
 int find_terminal() {
   const char* term = std::getenv("TERM");
@@ -106,7 +108,7 @@ void TranscriptScreen::on_tick(double sent_s) {
   const auto latest = partials_.find(latest_channel_);
   const bool is_speaking = latest != partials_.end();
   const std::string line = render_partial(sent_s, is_speaking ? latest->second.text : "",
-                                          is_speaking ? latest->second.stable : "", width_of(live_fd_) - 1);
+                                          is_speaking ? latest->second.stable : "", width_of(live_fd_) - kSpareColumns);
   if (line == line_) return;
   write_to(live_fd_, fmt::format("\r{}\x1b[K", line));
   line_ = line;

@@ -24,7 +24,8 @@ class IpAddress {
   IpAddress subscriber() const;
   std::string to_string() const;
 
-  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+  friend auto operator<=>(const IpAddress&,
+                          const IpAddress&) = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
 
  private:
   friend class IpNetwork;

@@ -31,7 +31,8 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   /// Precondition: !ok().
-  const Error& error() const& { return assert(!ok()), *std::get_if<1>(&state_); }
+  // The analyzer takes a variant whose alternative it has lost sight of for the other one.
+  const Error& error() const& { return assert(!ok()), *std::get_if<1>(&state_); }  // NOLINT(clang-analyzer-*)
   Error&& error() && { return assert(!ok()), std::move(*std::get_if<1>(&state_)); }
 
  private:

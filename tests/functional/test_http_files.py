@@ -283,7 +283,7 @@ def test_keys_are_asked_for(stenod, weights, tmp_path, wav):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_while_it_works(stenod, weights, tmp_path, long_file, number):
     body, content_type = form(long_file(30).read_bytes(), name="long.flac")
-    with Server(stenod, tmp_path, "--server-shutdown-s", 1) as server:
+    with Server(stenod, tmp_path, "--server-shutdown-s", 4) as server:
         connection = server.connect()
         connection.request("POST", "/transcribe", body, {"Content-Type": content_type})
         wait_until(lambda: server.metric("stenod_files_active") == 1, "it is being transcribed")

@@ -45,6 +45,11 @@ std::string did_you_mean(const std::optional<std::string>& name) {
   return name ? fmt::format("; did you mean {}?", *name) : "";
 }
 
+Result<std::vector<TomlEntry>> read_toml(const std::filesystem::path& file) {
+  STENOD_ASSIGN_OR_RETURN(const std::string text, read_file(file, kMaxFileBytes));
+  return parse_toml(text, file.string());
+}
+
 class Loader {
  public:
   explicit Loader(const SettingSources& sources) : sources_(sources) {
@@ -95,10 +100,8 @@ class Loader {
     const auto path = find_file();
     if (!path) return;
     loaded_.file = path->string();
-    const auto text = read_file(*path, kMaxFileBytes);
-    if (!text) return problems_.push_back(text.error());
-    const auto entries = parse_toml(*text, loaded_.file);
-    if (!entries) return problems_.push_back(entries.error());
+    auto entries = read_toml(*path);
+    if (!entries) return problems_.push_back(std::move(entries).error());
     for (const TomlEntry& entry : *entries) read_entry(entry);
   }
 
