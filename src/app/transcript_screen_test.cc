@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <boost/algorithm/string/replace.hpp>
 
 #include "app/terminal_text.h"
 
@@ -11,9 +11,8 @@ namespace {
 
 /// With <…> around what is dimmed.
 std::string shown(const std::string& rendered) {
-  std::string out = std::regex_replace(rendered, std::regex("\x1b\\[2m"), "<");
-  out = std::regex_replace(out, std::regex("\x1b\\[0m"), ">");
-  return std::regex_replace(out, std::regex("<>"), "");
+  using boost::algorithm::replace_all_copy;
+  return replace_all_copy(replace_all_copy(replace_all_copy(rendered, "\x1b[2m", "<"), "\x1b[0m", ">"), "<>", "");
 }
 
 TEST(RenderPartial, DimsWhatIsNotSettled) {
@@ -36,7 +35,8 @@ TEST(RenderPartial, NeverIsWiderThanAllowed) {
   for (std::size_t stable = 0; stable <= text.size(); ++stable) {
     for (int columns = 20; columns < 70; ++columns) {
       const std::string rendered = shown(render_partial(3723, text, text.substr(0, stable), columns));
-      std::string visible = std::regex_replace(rendered, std::regex("[<>]"), "");
+      std::string visible = rendered;
+      std::erase_if(visible, [](char c) { return c == '<' || c == '>'; });
       EXPECT_LE(count_columns(visible), columns) << visible;
       EXPECT_EQ(visible.find('\x1b'), std::string::npos) << "a server must not control the terminal";
     }

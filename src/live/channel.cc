@@ -13,6 +13,11 @@ constexpr std::int64_t kHop = audio::kHopSamples;
 constexpr std::int64_t kPreRoll = 400 * kRate / 1000;
 // The final is asked for when a pause is this long, and given out when it turns out to be long enough.
 constexpr std::int64_t kSpeculateAfter = 200 * kRate / 1000;
+// So much longer a pause must be behind what the model thinks is no end of a sentence, or is not sure of: people pause
+// in mid-sentence, and both halves are harder to understand than the whole.
+constexpr std::int64_t kPatience = 200 * kRate / 1000;
+// Where cuts in mid-sentence mostly are below this, and ends of sentences above.
+constexpr float kSureLogprob = -0.5f;
 // At the latest an utterance that goes on ends at this length.
 constexpr std::int64_t kMaxUtterance = 26 * kRate;
 // Where no good place was found: the search for the quietest moment goes back so far.
@@ -112,11 +117,22 @@ void Channel::follow_speech(float probability) {
   if (silence >= std::min(kSpeculateAfter, long_silence) && !utterance.final_request) {
     ask_for_final(utterance, on_grid(endpointer_.position()));
   }
-  if (silence >= long_silence) {
+  if (is_over(utterance)) {
     close_utterance(FinalReason::kSilence, utterance.final_request->end);
   } else if (endpointer_.position() - utterance.begin >= kMaxUtterance) {
     split_where_quietest();
   }
+}
+
+bool Channel::is_over(const Utterance& utterance) const {
+  const std::int64_t long_silence = host_.settings().silence_ms * kRate / 1000;
+  const std::int64_t silence = endpointer_.silence();
+  if (silence < long_silence || !utterance.final_request) return false;
+  if (silence >= long_silence + kPatience) return true;
+  const auto& outcome = utterance.final_request->outcome;
+  if (!outcome) return false;
+  if (!*outcome || (*outcome)->segments.empty()) return true;
+  return (*outcome)->avg_logprob >= kSureLogprob && ends_sentence((*outcome)->segments.front().text);
 }
 
 void Channel::follow_chunk(float probability) {

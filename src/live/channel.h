@@ -20,7 +20,7 @@
 namespace stenod::live {
 
 /// What is said sooner than this after an utterance goes on with it, as far as the model is concerned.
-inline constexpr std::int64_t kContextGap = 2 * audio::kSampleRate;
+inline constexpr std::int64_t kContextGap = 12 * audio::kSampleRate / 10;
 
 /// One channel of a live stream, from samples to partials and finals: finds utterances, asks the engine for their text,
 /// settles what is stable, publishes in order, and accounts for every sample.
@@ -69,6 +69,7 @@ class Channel {
   void open_utterance(std::int64_t begin, std::int64_t speech_begin);
   void close_utterance(FinalReason reason, std::int64_t end);
   void close_chunk(FinalReason reason, std::int64_t end, std::int64_t next_begin);
+  bool is_over(const Utterance& utterance) const;
   void drop_short_speech();
   void split_where_quietest();
   void go_on_from(std::int64_t begin);
@@ -79,13 +80,15 @@ class Channel {
   std::optional<Context> context_for(const Utterance& utterance, std::int64_t end) const;
   void submit_final(const UtterancePtr& utterance);
   void take_back_final(Utterance& utterance);
-  engine::Request make_request(const Utterance& utterance, std::int64_t end,
-                               const std::optional<Context>& context) const;
+  engine::Request make_request(const Utterance& utterance, std::int64_t end, const std::optional<Context>& context,
+                               const std::vector<int>& known) const;
   std::shared_ptr<const audio::LogMel> features(std::int64_t begin, std::int64_t end) const;
 
   // Answers.
   void on_partial(const UtterancePtr& utterance, std::int64_t end, Result<engine::WindowResult> outcome);
   void on_final(const UtterancePtr& utterance, const FinalRequest* request, Result<engine::WindowResult> outcome);
+  bool wants_another(const FinalRequest& request, const engine::WindowResult& best) const;
+  void ask_again(const UtterancePtr& utterance, std::int64_t begin, std::optional<engine::WindowResult> best);
   void take_hypothesis(const UtterancePtr& utterance, std::int64_t end, const engine::WindowResult& result,
                        bool is_pause);
   std::size_t settled_words(const Utterance& utterance, const Hypothesis& hypothesis, std::int64_t heard_by) const;

@@ -8,12 +8,33 @@
 namespace stenod::live {
 namespace {
 
-bool ends_sentence(std::string_view word) {
-  constexpr std::array<std::string_view, 6> kEnds = {".", "?", "!", "。", "？", "！"};
-  return std::any_of(kEnds.begin(), kEnds.end(), [&](std::string_view end) { return word.ends_with(end); });
+// The one of `endings` that the text has, else nothing.
+template <std::size_t N>
+std::string_view ending_of(std::string_view text, const std::array<std::string_view, N>& endings) {
+  const auto found =
+      std::find_if(endings.begin(), endings.end(), [&](std::string_view ending) { return text.ends_with(ending); });
+  return found == endings.end() ? std::string_view() : *found;
 }
 
 }  // namespace
+
+bool is_trailing_punctuation(std::string_view text) {
+  constexpr std::array<std::string_view, 12> kMarks = {".", ",", "?", "!", ";", ":", "…", "。", "，", "、", "？", "！"};
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  for (auto mark = ending_of(text, kMarks); !mark.empty(); mark = ending_of(text, kMarks)) {
+    text.remove_suffix(mark.size());
+  }
+  return text.empty();
+}
+
+bool ends_sentence(std::string_view text) {
+  constexpr std::array<std::string_view, 7> kClosing = {"\"", "'", ")", "”", "’", "»", "」"};
+  constexpr std::array<std::string_view, 8> kEnds = {".", "?", "!", "。", "？", "！", "।", "؟"};
+  for (auto mark = ending_of(text, kClosing); !mark.empty(); mark = ending_of(text, kClosing)) {
+    text.remove_suffix(mark.size());
+  }
+  return !ending_of(text, kEnds).empty() && !text.ends_with("...");
+}
 
 std::string Hypothesis::text(std::size_t first, std::size_t last) const {
   std::string text;
@@ -32,9 +53,13 @@ Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::Tex
   Hypothesis hypothesis;
   if (result.segments.empty()) return hypothesis;
   const engine::Segment& segment = result.segments.front();
+  const auto is_lonely_mark = [&](std::string_view word) {
+    return hypothesis.words.empty() && is_trailing_punctuation(word);
+  };
   if (!segment.words.empty()) {
     hypothesis.has_times = true;
     for (const whisper::WordSpan& word : segment.words) {
+      if (is_lonely_mark(word.text)) continue;
       const auto first = segment.tokens.begin() + word.first_token;
       hypothesis.words.push_back(
           {word.text, {first, first + word.num_tokens}, word.start_s, word.end_s, word.probability});
@@ -44,7 +69,8 @@ Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::Tex
   auto words = text.split_words(segment.tokens, result.language_token);
   text::merge_punctuations(words);
   for (text::WordTokens& word : words) {
-    if (!word.tokens.empty()) hypothesis.words.push_back({std::move(word.word), std::move(word.tokens), 0, 0, 0});
+    if (!word.tokens.empty() && !is_lonely_mark(word.word))
+      hypothesis.words.push_back({std::move(word.word), std::move(word.tokens), 0, 0, 0});
   }
   return hypothesis;
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
@@ -27,13 +28,21 @@ struct Hypothesis {
   std::string text(std::size_t first, std::size_t last) const;
   std::string text() const { return text(0, words.size()); }
   std::vector<int> tokens(std::size_t first, std::size_t last) const;
+  std::vector<int> tokens() const { return tokens(0, words.size()); }
 };
 
 /// The words of a result that was decoded as a whole (whisper::Segmentation::kWhole); none when it was suppressed.
+/// Marks that belong to what was said before are left out.
 Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::TextFunctions& text);
 
 /// How many words two hypotheses share from the start (LocalAgreement-2: Macháček et al., arXiv 2307.14743).
 std::size_t num_agreed_words(const Hypothesis& a, const Hypothesis& b);
+
+/// Whether text is nothing but marks that belong to what comes before them, such as a comma.
+bool is_trailing_punctuation(std::string_view text);
+
+/// Whether a sentence ends with the text's end, as far as its punctuation says.
+bool ends_sentence(std::string_view text);
 
 /// Where to end an utterance that goes on: the number of words, from `min_words` to `max_words`, behind which the cut
 /// does the least harm, and that end at most at `latest_end_s`. At the end of a sentence, else where a pause of at

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstring>
 #include <future>
 #include <map>
@@ -48,9 +50,10 @@ class Harness {
     on_strand([&] { session.reset(); });
   }
 
-  /// Runs `task` on the strand, and what it posts there.
+  /// Runs `task` on the strand, and what it posts there, and what that posts.
   void on_strand(const std::function<void()>& task) {
-    for (const auto& run : {task, std::function<void()>([] {})}) {
+    const std::function<void()> nothing = [] {};
+    for (const auto& run : {task, nothing, nothing}) {
       std::promise<void> done;
       strand_.post([&] {
         run();
@@ -151,7 +154,7 @@ TEST(Session, WritesUtterancesWithPartialsBeforeThem) {
   say_all(samples, 1, 5);
   pause(samples, 1);
   say_all(samples, 6, 8);
-  pause(samples, 0.5);
+  pause(samples, 0.7);
   Harness harness;
   harness.send(samples);
   EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2 w3 w4 w5", "w6 w7 w8"));
@@ -277,6 +280,60 @@ TEST(Session, ShortNoisesAreDropped) {
   EXPECT_NEAR(static_cast<double>(totals.dropped.at("too_short")), 1600, 600);
   EXPECT_EQ(totals.transcribed, 0);
   expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, PausesInMidSentenceMustBeLonger) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 5);
+  pause(samples, 0.45);
+  say_all(samples, 6, 9);  // the end of a sentence
+  pause(samples, 0.45);
+  say_all(samples, 10, 12);
+  pause(samples, 0.7);
+  {
+    Harness harness;
+    harness.send(samples);
+    EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2 w3 w4 w5 w6 w7 w8 w9.", "w10 w11 w12"));
+  }
+  NumberModel unsure;
+  unsure.logprob_of = [](const engine::Request&) { return -0.7f; };
+  Harness harness(settings_16k(), &unsure);
+  harness.send(samples);
+  EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2 w3 w4 w5 w6 w7 w8 w9. w10 w11 w12"));
+  harness.end();
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, UnsureFinalsAreAskedForTwiceAndTheBetterOneIsTaken) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 4);
+  pause(samples, 1);
+  for (const auto& logprobs : {std::array{-0.4f, -0.3f}, std::array{-0.3f, -0.4f}}) {
+    NumberModel model;
+    std::atomic<int> num_finals = 0;
+    model.logprob_of = [&](const engine::Request& request) {
+      if (request.request_class != scheduler::RequestClass::kLiveFinal) return -0.1f;
+      return logprobs[static_cast<std::size_t>(std::min(num_finals++, 1))];
+    };
+    Harness harness(settings_16k(), &model);
+    harness.send(samples);
+    harness.end();
+    EXPECT_EQ(num_finals, 2);
+    ASSERT_THAT(harness.final_texts(), ElementsAre("w1 w2 w3 w4"));
+    EXPECT_EQ(harness.all<Final>()[0].avg_logprob, -0.3f);
+  }
+  NumberModel failing;
+  failing.logprob_of = [](const engine::Request&) { return -0.4f; };
+  std::atomic<int> num_finals = 0;
+  failing.answer_of = [&](const engine::Request& request) {
+    const bool is_final = request.request_class == scheduler::RequestClass::kLiveFinal;
+    return is_final && ++num_finals == 2 ? NumberModel::Answer::kFails : NumberModel::Answer::kText;
+  };
+  Harness harness(settings_16k(), &failing);
+  harness.send(samples);
+  harness.end();
+  EXPECT_EQ(num_finals, 2);
+  EXPECT_THAT(harness.final_texts(), ElementsAre("w1 w2 w3 w4"));
 }
 
 TEST(Session, EndFinalizeAndStallCloseWhatIsOpen) {
@@ -504,6 +561,7 @@ TEST_P(RandomSessions, AccountForEverySample) {
     if (!engine_fails || !chance(0.3)) return NumberModel::Answer::kText;
     return static_cast<NumberModel::Answer>(number(1, 3));
   };
+  model.logprob_of = [&](const engine::Request&) { return -0.01f * static_cast<float>(number(5, 120)); };
   auto settings = settings_16k();
   settings.silence_ms = number(150, 900);
   settings.min_speech_ms = number(0, 250);

@@ -24,11 +24,13 @@ struct Context {
   std::optional<int> language;
 };
 
-/// The one request of an utterance's final. Made while the speaker pauses, before it is sure that the utterance is
-/// over.
+/// The request of an utterance's final that is under way. Made while the speaker pauses, before it is sure that the
+/// utterance is over.
 struct FinalRequest {
-  std::int64_t end = 0;  ///< of the audio it covers
+  std::int64_t begin = 0, end = 0;  ///< of the audio it covers
   std::optional<Context> context;
+  int num_asked = 1;                         ///< how often the engine has been asked about it
+  std::optional<engine::WindowResult> best;  ///< what it has answered before
   std::shared_ptr<const audio::LogMel> features;
   std::stop_source stop;
   bool is_submitted = false;  ///< false: the engine was full, and is asked again

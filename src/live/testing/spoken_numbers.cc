@@ -55,14 +55,13 @@ void pause(std::vector<std::int16_t>& samples, double seconds) {
   samples.insert(samples.end(), static_cast<std::size_t>(seconds * audio::kSampleRate), 0);
 }
 
-std::string word(int number) { return fmt::format("w{}", number); }
+std::string word(int number) { return fmt::format("w{}{}", number, number % 10 == 9 ? "." : ""); }
 
 engine::WindowResult understand(const engine::Request& request) {
   const std::vector<float> levels = loudness(*request.audio);
   const float heard = level_of_one() + static_cast<float>(2 * std::log10(kQuietest)) - 0.1f;
   engine::WindowResult result;
   result.language_token = 1;
-  result.avg_logprob = -0.2f;
   engine::Segment& segment = result.segments.emplace_back();
   for (std::size_t begin = 0; begin < levels.size();) {
     if (levels[begin] < heard) {
@@ -139,13 +138,15 @@ SpeechModel NumberModel::model() {
 Status NumberModel::recognise(engine::Request request, engine::Callback callback) {
   const Answer answer = answer_of ? answer_of(request) : Answer::kText;
   if (answer == Answer::kOverloaded) return Error{ErrorCode::kOverloaded, "scripted"};
-  const auto give = [answer, request, callback = std::move(callback)] {
+  const float logprob = logprob_of ? logprob_of(request) : -0.1f;
+  const auto give = [answer, logprob, request, callback = std::move(callback)] {
     if (request.cancellation.stop_requested()) {
       callback(Error{ErrorCode::kCancelled, "cancelled"});
     } else if (answer == Answer::kFails) {
       callback(Error{ErrorCode::kInternal, "scripted"});
     } else {
       engine::WindowResult result = understand(request);
+      result.avg_logprob = logprob;
       if (answer == Answer::kSuppressed && request.options.prefix.empty()) {
         result.suppressed = whisper::QualityIssue::kRepetition;
         result.segments.clear();

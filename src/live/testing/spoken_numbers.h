@@ -20,7 +20,7 @@ inline constexpr std::int64_t kNumberSamples = 4800, kGapSamples = 1600;
 
 void say(std::vector<std::int16_t>& samples, int number);
 void pause(std::vector<std::int16_t>& samples, double seconds);
-/// "w7" for 7.
+/// "w7" for 7; each tenth ends a sentence: "w9.".
 std::string word(int number);
 
 /// The model's side. Any thread.
@@ -29,6 +29,8 @@ class NumberModel {
   /// What the engine does with a request; by default it understands at once.
   enum class Answer { kText, kSuppressed, kFails, kOverloaded };
   std::function<Answer(const engine::Request&)> answer_of;
+  /// How sure it is of its text; by default it is.
+  std::function<float(const engine::Request&)> logprob_of;
   /// Answers wait until release() instead of coming at once.
   bool holds_answers = false;
 
