@@ -31,6 +31,7 @@ class Answers:
     messages: list = dataclasses.field(default_factory=list)
     close_code: int = None
     close_reason: str = None
+    began: float = None  # when the first sound was due
 
     def of(self, kind):
         return [m for m in self.messages if m["type"] == kind]
@@ -110,12 +111,13 @@ async def collect(connection, answers=None):
 
 async def talk(url, messages, speed=None, bytes_per_s=4 * speech.RATE, timeout_s=180, **options):
     """A session: sends what `messages` has (bytes as they are, dictionaries as JSON, a number: seconds to wait), reads
-    all the time, and returns the Answers once the server has closed. `speed`: audio is sent when it is due, so many times
-    as fast as it was spoken; without it, at once."""
+    all the time, and returns the Answers once the server has closed. `speed`: audio is sent once it has been spoken, at so
+    many times the speed; without it, at once."""
     async with asyncio.timeout(timeout_s):
         async with websockets.connect(url, max_size=None, ping_timeout=60, **options) as connection:
-            reader = asyncio.create_task(collect(connection))
-            begin, sent = time.monotonic(), 0
+            answers = Answers(began=time.monotonic())
+            reader = asyncio.create_task(collect(connection, answers))
+            sent = 0
             try:
                 for message in messages:
                     if isinstance(message, (int, float)):
@@ -123,10 +125,10 @@ async def talk(url, messages, speed=None, bytes_per_s=4 * speech.RATE, timeout_s
                     elif isinstance(message, dict):
                         await connection.send(json.dumps(message))
                     else:
-                        if speed:
-                            await asyncio.sleep(begin + sent / bytes_per_s / speed - time.monotonic())
-                        await connection.send(message)
                         sent += len(message)
+                        if speed:
+                            await asyncio.sleep(answers.began + sent / bytes_per_s / speed - time.monotonic())
+                        await connection.send(message)
             except websockets.ConnectionClosed:
                 pass
             return await reader

@@ -113,6 +113,9 @@ class Server:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
 
+    def num_open_files(self):
+        return len(list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     def spooled_files(self):
         """Uploads that the server holds open."""
         spooled = []
