@@ -1,7 +1,6 @@
 """One good session beside hundreds of bad ones."""
 import asyncio
 import collections
-import contextlib
 import random
 
 import pytest
@@ -16,6 +15,7 @@ pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 SEED = 20261121
 NUM_SESSIONS = 500
+PER_S = 20  # so that there are some as long as the good one speaks
 AT_ONCE = 12
 # The bad may leave the server with what the allocator keeps of messages of 16 MiB each.
 MAX_GROWTH_MB = 400
@@ -25,21 +25,21 @@ MAX_DELAY_S = 10
 async def beside(server, good, voice):
     """Runs the bad sessions beside the good one; returns what that got, the figures of the others, and the most memory."""
     rng = random.Random(SEED)
-    queue = [(rng.choice(bad_clients.ALL), rng.getrandbits(64)) for _ in range(NUM_SESSIONS)]
     figures = collections.defaultdict(collections.Counter)
     failures, peak_mb = [], 0
+    places = asyncio.Semaphore(AT_ONCE)
 
-    async def work():
-        while queue:
-            client, seed = queue.pop()
-            try:
-                async with asyncio.timeout(60):
-                    await client(server.port, random.Random(seed), voice)
-                figures[client.__name__]["done"] += 1
-            except Refused:
-                figures[client.__name__]["refused"] += 1
-            except Exception as error:  # all are reported, with what draws them again
-                failures.append((client.__name__, seed, repr(error)[:2000]))
+    async def one(client, seed):
+        try:
+            async with asyncio.timeout(60):
+                await client(server.port, random.Random(seed), voice)
+            figures[client.__name__]["done"] += 1
+        except Refused:
+            figures[client.__name__]["refused"] += 1
+        except Exception as error:  # all are reported, with what draws them again
+            failures.append((client.__name__, seed, repr(error)[:2000]))
+        finally:
+            places.release()
 
     async def watch():
         nonlocal peak_mb
@@ -47,29 +47,29 @@ async def beside(server, good, voice):
             peak_mb = max(peak_mb, server.rss_mb())
             await asyncio.sleep(0.1)
 
-    speaking = asyncio.create_task(talk(live_url(server, "language=en"), good, speed=1))
     watching = asyncio.create_task(watch())
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-    answers = await speaking
+    async with asyncio.TaskGroup() as group:
+        speaking = group.create_task(talk(live_url(server, "language=en"), good, speed=1))
+        for _ in range(NUM_SESSIONS):
+            await places.acquire()
+            group.create_task(one(rng.choice(bad_clients.ALL), rng.getrandbits(64)))
+            await asyncio.sleep(1 / PER_S)
     watching.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watching
-    return answers, figures, failures, peak_mb
+    return speaking.result(), figures, failures, peak_mb
 
 
-def test_a_good_session_among_bad_ones(stenod, weights, reading, prompts, tmp_path, capsys):
-    talk_of_a_minute = speech.join([reading, prompts])
-    audio = f32(talk_of_a_minute.samples)
+def test_a_good_session_among_bad_ones(stenod, weights, reading, tmp_path, capsys):
+    audio = f32(reading.samples)
     good = [*cut(audio), {"type": "end"}]
-    voice = f32(reading.samples[:2 * 7 * speech.RATE])
+    voice = f32(speech.librivox_clips()[0].samples)
     with Server(stenod, tmp_path, "--model", "tiny.en") as server:
         alone = session(server, good, "language=en")
         before_mb, files_before = server.rss_mb(), server.num_open_files()
         answers, figures, failures, peak_mb = asyncio.run(beside(server, good, voice))
 
         delays = sorted(m["at"] - answers.began - m["end"] for m in answers.finals)
-        wrong = speech.word_error_rate(talk_of_a_minute.text, answers.text)
-        wrong_alone = speech.word_error_rate(talk_of_a_minute.text, alone.text)
+        wrong = speech.word_error_rate(reading.text, answers.text)
+        wrong_alone = speech.word_error_rate(reading.text, alone.text)
         with capsys.disabled():
             print(f"\nseed {SEED}: {NUM_SESSIONS} bad sessions, " +
                   ", ".join(f"{name} {dict(counts)}" for name, counts in sorted(figures.items())))
@@ -81,7 +81,7 @@ def test_a_good_session_among_bad_ones(stenod, weights, reading, prompts, tmp_pa
         assert all(counts["done"] > 0 for counts in figures.values()), figures
         check_promises(answers, len(audio) // 4)
         assert answers.close_code == 1000 and answers.end["audio"]["dropped"] == {}
-        assert wrong <= wrong_alone + 0.05, (answers.text, alone.text)
+        assert wrong <= wrong_alone + 0.1 and len(answers.finals) == len(alone.finals), (answers.text, alone.text)
         assert delays[-1] < MAX_DELAY_S
         assert peak_mb < before_mb + MAX_GROWTH_MB
 
@@ -95,5 +95,5 @@ def test_a_good_session_among_bad_ones(stenod, weights, reading, prompts, tmp_pa
         assert not [line for line in server.log if '"level":"error"' in line]
         answers = session(server, [*cut(voice), {"type": "end"}], "language=en")  # as if nothing had been
         check_promises(answers, len(voice) // 4)
-        assert speech.word_error_rate(" ".join(alone.text.split()[:15]), " ".join(answers.text.split()[:15])) < 0.3
+        assert speech.word_error_rate(speech.librivox_clips()[0].text, answers.text) < 0.2
     # Server() has seen it end with status 0.
