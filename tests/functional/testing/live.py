@@ -46,8 +46,9 @@ class Answers:
 
     @property
     def end(self):
-        end, = self.of("end")
-        return end
+        found = self.of("end")
+        assert found, f"no end; closed with {self.close_code} {self.close_reason}: {self.summary()[-5:]}"
+        return found[-1]
 
     def summary(self):
         return [{k: v for k, v in m.items() if k not in ("full_transcript", "words")} for m in self.messages]
