@@ -1,5 +1,4 @@
 """The page, in Chromium, when networks and servers fail: nothing on the screen is lost, and the words are clear."""
-import re
 
 import pytest
 

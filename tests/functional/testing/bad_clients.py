@@ -1,11 +1,9 @@
 """Clients that are broken or hostile. Each is a function of (port, rng, speech) and asserts what it can about how the server
-answers; raises Refused where that had too much to do."""
+answers; raises raw_websocket.Refused where that had too much to do."""
 import asyncio
-import json
-import os
 
 from testing.live import add_up, cut
-from testing.raw_websocket import BINARY, CLOSE, PING, TEXT, RawWebSocket, Refused, frame, head, text
+from testing.raw_websocket import BINARY, CLOSE, PING, TEXT, RawWebSocket, frame, head, text
 
 END = text({"type": "end"})
 
@@ -27,7 +25,7 @@ async def no_http(port, rng, speech):
     """Something else altogether."""
     async with await RawWebSocket.connect(port) as client:
         await client.send(rng.choice([
-            os.urandom(rng.randrange(1, 4000)), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(300),
+            rng.randbytes(rng.randrange(1, 4000)), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + rng.randbytes(300),
             b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10_000 + b"\r\n", b"GET " + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", head().replace(b"Version: 13", b"Version: 99"),
             head().replace(b"Key: ", b"Key: x"), b"POST /ws/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\n"]))
