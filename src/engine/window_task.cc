@@ -1,6 +1,7 @@
 #include "engine/window_task.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "text/compression_ratio.h"
 #include "whisper/alignment.h"
@@ -127,10 +128,9 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
   result.window_frames = task.num_frames;
   result.timings = task.timings;
 
-  std::vector<int> own_text;  // without what was given
-  for (std::size_t i = options.prefix.size(); i < decoded.tokens.size(); ++i) {
-    if (model.tokens.is_text(decoded.tokens[i])) own_text.push_back(decoded.tokens[i]);
-  }
+  std::vector<int> text_tokens;
+  std::copy_if(decoded.tokens.begin(), decoded.tokens.end(), std::back_inserter(text_tokens),
+               [&](int token) { return model.tokens.is_text(token); });
   const double seconds = task.real_frames * whisper::kSecondsPerEncoderFrame;
   const bool blank = text.find_first_not_of(" \n") == std::string::npos;
   const auto assessment =
@@ -140,7 +140,7 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
                        .language_probability = decoded.language_probability,
                        .num_text_tokens = blank ? 0 : num_text_tokens,
                        .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
-                       .is_doubled = whisper::is_doubled(own_text),
+                       .is_doubled = whisper::is_doubled(text_tokens, options.prefix.size()),
                        .finish = decoded.finish},
                       options.thresholds, !task.is_last_attempt());
   switch (assessment.verdict) {

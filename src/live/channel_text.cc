@@ -49,6 +49,8 @@ constexpr float kSureLogprob = -0.15f;
 constexpr int kMaxAsked = 2;
 constexpr std::int64_t kNextShift = 5 * kHop;
 constexpr std::int64_t kMaxAskedAgain = 15 * kRate;
+// So many tokens of the context at the beginning of what comes behind it are no chance.
+constexpr std::size_t kEchoTokens = 4;
 // A final that is shorter than the partial before by so much has lost something.
 constexpr std::size_t kLostTokens = 4;
 // A partial that is older than this is of no use.
@@ -89,10 +91,19 @@ void take_off_context(const FinalRequest& request, std::int64_t begin, const eng
   }
 }
 
-/// Models sometimes think that all was said with the text that was given, or go astray behind it.
-bool is_lost_in_context(const engine::WindowResult& result, const Utterance& utterance) {
+/// Whether a text begins with what was given last.
+bool begins_with_end_of(const std::vector<int>& given, const std::vector<int>& tokens) {
+  for (std::size_t length = std::min(given.size(), tokens.size()); length >= kEchoTokens; --length) {
+    if (std::equal(given.end() - static_cast<std::ptrdiff_t>(length), given.end(), tokens.begin())) return true;
+  }
+  return false;
+}
+
+/// Models sometimes think that all was said with the text that was given, write it once more, or go astray behind it.
+bool is_lost_in_context(const engine::WindowResult& result, const Context& context, const Utterance& utterance) {
   using whisper::QualityIssue;
   if (result.segments.empty() || text::strip(result.segments.front().text).empty()) return true;
+  if (begins_with_end_of(context.tokens, result.segments.front().tokens)) return true;
   const auto issue = result.doubt.value_or(QualityIssue::kLanguage);
   if (issue != QualityIssue::kLanguage && issue != QualityIssue::kLowLogprob) return true;
   const Hypothesis& latest = utterance.latest();
@@ -266,7 +277,7 @@ void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* reques
   bool is_lost = false;
   if (outcome) {
     take_off_context(*request, utterance->begin, host_.model().text, *outcome);
-    is_lost = request->context && is_lost_in_context(*outcome, *utterance);
+    is_lost = request->context && is_lost_in_context(*outcome, *request->context, *utterance);
     if (is_lost && !request->best)
       return ask_again(utterance, utterance->begin, std::nullopt);  // the audio alone, then
   }

@@ -433,6 +433,33 @@ TEST(Session, TheLanguageIsKeptOnceItIsKnown) {
   harness.on_strand([&] { EXPECT_FALSE(harness.session->set_language("tlh")); });
 }
 
+TEST(Session, WhatWasSaidJustBeforeIsGivenToTheModelAndWrittenOnce) {
+  using Answer = NumberModel::Answer;
+  for (const Answer answer : {Answer::kText, Answer::kEcho}) {
+    NumberModel model;
+    const auto has_context = [](const engine::Request& request) {
+      return request.options.prefix.size() >= 5 && request.options.prefix.front() == 1;
+    };
+    model.answer_of = [&](const engine::Request& request) { return has_context(request) ? answer : Answer::kText; };
+    auto settings = settings_16k();
+    settings.partial_interval_ms = 0;
+    Harness harness(settings, &model);
+    std::vector<std::int16_t> samples;
+    say_all(samples, 1, 5);
+    pause(samples, 1);
+    say_all(samples, 6, 8);
+    pause(samples, 1);
+    harness.send(samples);
+    harness.end();
+    EXPECT_EQ(harness.final_words(), words_of(1, 8));
+    EXPECT_THAT(harness.final_texts(), SizeIs(2));
+    const auto requests = model.requests();
+    const auto with_context = std::count_if(requests.begin(), requests.end(), has_context);
+    EXPECT_EQ(with_context, 1);
+    EXPECT_EQ(requests.size(), answer == Answer::kEcho ? 3U : 2U) << "the audio alone, then";
+  }
+}
+
 TEST(Session, FinalsWaitForAFullEngineAndComeInOrder) {
   int refusals = 0;
   NumberModel model;

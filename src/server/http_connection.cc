@@ -389,6 +389,7 @@ void HttpConnection::become_websocket() {
   }
   if (is_shutting_down_) return fail({ErrorCode::kShuttingDown, "The server is shutting down."});
   if (!received_.empty()) {
+    head_.keep_alive = false;  // what follows are frames, whatever they look like
     return fail({ErrorCode::kBadRequest, "Nothing may follow a WebSocket handshake before its answer."});
   }
   phase_ = Phase::kClosing;

@@ -136,9 +136,11 @@ TEST(WebSocket, MayFollowOtherRequestsAtOnce) {
   hasty.send("GET /hello/nobody HTTP/1.1\r\nHost: localhost\r\n\r\n");
   hasty.send(
       "GET /ws/echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x80....");
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+      "GET /hello/nobody HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(hasty.read_response().status, 200);
   EXPECT_EQ(hasty.read_response().status, 400) << "what comes before the answer may be meant for somebody else";
+  EXPECT_EQ(hasty.read_response().status, 0) << "it is no request, though it looks like one";
 }
 
 // The end

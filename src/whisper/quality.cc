@@ -33,11 +33,14 @@ int window_frames(int real_frames, int attempt, WindowPolicy policy) {
   return std::min(kMaxEncoderFrames, attempt == 0 ? rounded : 2 * rounded);
 }
 
-bool is_doubled(std::span<const int> text_tokens) {
-  const std::size_t half = text_tokens.size() / 2;
-  if (half < 4 || text_tokens.size() % 2 != 0) return false;
-  return std::equal(text_tokens.begin(), text_tokens.begin() + static_cast<std::ptrdiff_t>(half),
-                    text_tokens.begin() + static_cast<std::ptrdiff_t>(half));
+bool is_doubled(std::span<const int> text_tokens, std::size_t num_given) {
+  const std::size_t num_own = text_tokens.size() - std::min(num_given, text_tokens.size());
+  const std::size_t longest = std::min(num_own, text_tokens.size() / 2);
+  for (std::size_t length = std::max<std::size_t>(4, (num_own + 1) / 2); length <= longest; ++length) {
+    const auto second = text_tokens.last(length);
+    if (std::equal(second.begin(), second.end(), text_tokens.last(2 * length).begin())) return true;
+  }
+  return false;
 }
 
 std::string_view issue_name(QualityIssue issue) {

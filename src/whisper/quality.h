@@ -34,7 +34,9 @@ std::string_view issue_name(QualityIssue issue);
 
 /// Whether text is the same four or more tokens twice, and nothing else: too short for a loop to be noticed, but what
 /// models write about short windows more often than people say it.
-bool is_doubled(std::span<const int> text_tokens);
+/// The first `num_given` tokens were given to the model: they may be the beginning of what it then doubles, or all that
+/// it writes once more.
+bool is_doubled(std::span<const int> text_tokens, std::size_t num_given = 0);
 
 struct QualityFigures {
   float avg_logprob = 0;

@@ -152,6 +152,15 @@ TEST(Quality, ADoubledTextIsLookedAtAgainButGivenInTheEnd) {
   EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 4, 5}));
   EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 5}));
   EXPECT_FALSE(is_doubled({}));
+  // Of 9 9 1 2 some was given.
+  const std::vector doubled{9, 9, 1, 2, 3, 4, 1, 2, 3, 4};
+  EXPECT_FALSE(is_doubled(doubled));
+  EXPECT_TRUE(is_doubled(doubled, 2));
+  EXPECT_TRUE(is_doubled(doubled, 4)) << "the beginning of the first time";
+  EXPECT_TRUE(is_doubled(doubled, 6)) << "all of it";
+  EXPECT_FALSE(is_doubled(doubled, 7)) << "that was given";
+  EXPECT_FALSE(is_doubled(doubled, 10));
+  EXPECT_FALSE(is_doubled(doubled, 11));
   QualityFigures figures{.avg_logprob = -0.3f,
                          .no_speech_prob = 0.1f,
                          .compression_ratio = 1.9f,

@@ -147,6 +147,12 @@ Status NumberModel::recognise(engine::Request request, engine::Callback callback
     } else {
       engine::WindowResult result = understand(request);
       result.avg_logprob = logprob;
+      if (answer == Answer::kEcho) {
+        engine::Segment& segment = result.segments.at(0);
+        const auto& given = request.options.prefix;
+        segment.words.clear();  // not asked for
+        segment.tokens.insert(segment.tokens.begin(), given.begin(), given.end());
+      }
       if (answer == Answer::kSuppressed && request.options.prefix.empty()) {
         result.suppressed = whisper::QualityIssue::kRepetition;
         result.segments.clear();

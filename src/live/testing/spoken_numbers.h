@@ -27,7 +27,7 @@ std::string word(int number);
 class NumberModel {
  public:
   /// What the engine does with a request; by default it understands at once.
-  enum class Answer { kText, kSuppressed, kFails, kOverloaded };
+  enum class Answer { kText, kSuppressed, kFails, kOverloaded, kEcho };  ///< kEcho: what was given, once more
   std::function<Answer(const engine::Request&)> answer_of;
   /// How sure it is of its text; by default it is.
   std::function<float(const engine::Request&)> logprob_of;

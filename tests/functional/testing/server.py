@@ -34,15 +34,15 @@ class Response:
 
 
 class Server:
-    """A running server; `folder` is its data folder. Ends with the `with` block."""
+    """A running server; `folder` is its data folder. Ends with the `with` block. Port 0: a free one."""
 
-    def __init__(self, stenod, folder, *arguments):
+    def __init__(self, stenod, folder, *arguments, port=0):
         self.folder = pathlib.Path(folder)
         self.log = []
         self.port = None
         self._listens = threading.Event()
         environment = stenod.environment | {"STENOD_DATA_DIR": str(self.folder)}
-        command = [stenod.binary, "serve", "--listen", "127.0.0.1:0", "--log-format", "json", *map(str, arguments)]
+        command = [stenod.binary, "serve", "--listen", f"127.0.0.1:{port}", "--log-format", "json", *map(str, arguments)]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
@@ -112,6 +112,9 @@ class Server:
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
+
+    def num_open_files(self):
+        return len(list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def spooled_files(self):
         """Uploads that the server holds open."""
