@@ -68,6 +68,7 @@ class LiveClient {
   }
   ~LiveClient() { leave(); }
 
+  bool is_open() const { return handler_ != nullptr; }
   /// Whether the handler has asked for a message and may be given one.
   bool is_heard() const { return handler_ && !peer->closed && peer->num_reads > num_messages_; }
   /// These return false, and do nothing, unless is_heard().
