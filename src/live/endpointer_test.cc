@@ -79,8 +79,10 @@ TEST(Endpointer, RestartingKeepsTheSpeechThatIsStillToCome) {
 
   Endpointer closed = after({0.9f});
   closed.close();
+  closed.push(0.45f);
   closed.restart_at(kChunk);
-  EXPECT_TRUE(closed.is_open());
+  ASSERT_TRUE(closed.is_open());
+  EXPECT_EQ(closed.silence(), kChunk) << "what is not open speech moves no end of it";
 }
 
 TEST(Endpointer, WhatIsNoProbabilityIsNoSpeech) {

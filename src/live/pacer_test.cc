@@ -49,6 +49,13 @@ TEST_F(PacerTest, ABusyEngineMakesPartialsRarerUpToALimit) {
   EXPECT_TRUE(pacer_.is_saturated(now_));
 }
 
+TEST_F(PacerTest, IsSaturatedOnlyWhileItIsBusy) {
+  pass(20, 1);
+  pass(5, 0.72);
+  EXPECT_EQ(pacer_.stretch(now_), Pacer::kMaxStretch);
+  EXPECT_FALSE(pacer_.is_saturated(now_));
+}
+
 TEST_F(PacerTest, RecoversWhenThereIsTimeAgain) {
   pass(20, 1);
   pass(2, 0.3);
