@@ -43,6 +43,7 @@ LiveConnection::LiveConnection(LiveService& service, const HttpRequest& request,
 
 LiveConnection::~LiveConnection() {
   const std::lock_guard lock(service_.mutex_);
+  --service_.num_places_taken_;
   service_.sessions_.erase(id_);
 }
 
@@ -76,23 +77,30 @@ void LiveConnection::send(std::string json) {
 }
 
 void LiveConnection::on_text(std::string message) {
-  last_message_ = Clock::now();
   is_waiting_to_read_ = true;
   const auto parsed = parse_client_message(message, settings_, service_.options_.offer);
   if (parsed) {
     handle(*parsed);
-  } else if (parsed.error().code == ErrorCode::kJsonMalformed || parsed.error().code == ErrorCode::kBadRequest) {
-    send(error_message(parsed.error()));
-    if (++num_errors_ >= kMaxErrors) fail({ErrorCode::kBadRequest, "too many messages that are not understood"});
   } else {
-    fail(parsed.error());
+    reject(parsed.error());
   }
   read_when_wanted();
 }
 
+void LiveConnection::reject(const Error& error) {
+  const bool is_forgiven = error.code == ErrorCode::kJsonMalformed || error.code == ErrorCode::kBadRequest;
+  if (!is_forgiven || is_ending_) return fail(error);
+  send(error_message(error));
+  if (++num_errors_ >= kMaxErrors) fail({ErrorCode::kBadRequest, "too many messages that are not understood"});
+}
+
 void LiveConnection::handle(const ClientMessage& message) {
   if (!session_ || session_->is_over()) return;
-  if (const auto* start_message = std::get_if<StartMessage>(&message)) {
+  if (std::holds_alternative<PingMessage>(message)) {
+    send(pong_message());
+  } else if (is_ending_) {
+    return;
+  } else if (const auto* start_message = std::get_if<StartMessage>(&message)) {
     if (has_audio_) {
       fail({ErrorCode::kBadRequest, "start comes before the first audio", "type"});
     } else if (const Status started = start(start_message->settings); !started) {
@@ -107,20 +115,16 @@ void LiveConnection::handle(const ClientMessage& message) {
     send(ready_message(id_, settings_, service_.options_.offer));
   } else if (std::holds_alternative<FinalizeMessage>(message)) {
     session_->finalize();
-  } else if (std::holds_alternative<EndMessage>(message)) {
-    end("end", kNormalClosure);
   } else {
-    send(pong_message());
+    end("end", kNormalClosure);
   }
 }
 
 void LiveConnection::on_binary(std::vector<std::byte> message) {
-  const auto now = Clock::now();
-  last_message_ = now;
   is_waiting_to_read_ = true;
-  if (session_ && !message.empty()) {
+  if (session_ && !is_ending_ && !message.empty()) {
     has_audio_ = true;
-    const Status decoded = session_->push(message, now);
+    const Status decoded = session_->push(message, Clock::now());
     count_audio();
     if (!decoded) fail(decoded.error());
   }
@@ -142,6 +146,7 @@ void LiveConnection::count_audio() {
 void LiveConnection::read_when_wanted() {
   if (!is_waiting_to_read_ || !peer_ || (session_ && !session_->wants_audio())) return;
   is_waiting_to_read_ = false;
+  asked_at_ = Clock::now();
   peer_->read_next();
 }
 
@@ -183,6 +188,7 @@ void LiveConnection::on_suppressed(int channel, double start, double end, const 
 }
 
 void LiveConnection::fail(const Error& error) {
+  if (is_ending_) return;
   log_event(
       log::level::info, "session_error",
       {{"session_id", id_}, {"code", error_name(error.code)}, {"param", error.param}, {"message", error.message}});
@@ -191,10 +197,11 @@ void LiveConnection::fail(const Error& error) {
 }
 
 void LiveConnection::end(std::string reason, int close_code) {
-  if (session_ && !session_->is_over()) {
-    if (close_code != kNormalClosure) close_code_ = close_code;
+  if (std::exchange(is_ending_, true)) return;
+  close_code_ = close_code;
+  if (session_) {
     session_->end(std::move(reason));
-  } else if (!session_ && peer_) {
+  } else if (peer_) {
     peer_->close(close_code, std::move(reason));
   }
 }
@@ -212,14 +219,14 @@ void LiveConnection::on_tick(Clock::time_point now) {
     send(warning_message("session_limit", "the session ends in one minute"));
   }
   // A client that is held up is not idle.
-  if (!is_waiting_to_read_ && now - last_message_ >= options.idle_timeout) end("idle_timeout", kPolicyViolation);
+  if (!is_waiting_to_read_ && now - asked_at_ >= options.idle_timeout) end("idle_timeout", kPolicyViolation);
   read_when_wanted();
   update_status();
 }
 
 void LiveConnection::on_shutdown(Clock::time_point deadline) {
   deadline_ = deadline;
-  send(warning_message("shutting_down", "the server is shutting down"));
+  if (session_ && !session_->is_over()) send(warning_message("shutting_down", "the server is shutting down"));
   end("shutting_down", kGoingAway);
 }
 

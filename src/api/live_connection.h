@@ -31,12 +31,14 @@ class LiveConnection : public WebSocketHandler {
  private:
   Status start(const LiveSettings& settings);
   void handle(const ClientMessage& message);
+  /// Answers a message that is not understood.
+  void reject(const Error& error);
   void send(std::string json);
   void on_event(const live::Event& event);
   void on_suppressed(int channel, double start, double end, const std::string& reason, const std::string& text);
-  /// Tells the client what is wrong and ends the session, with the finals of what was received.
+  /// Tells the client what is wrong and ends the session, with the finals of what was received; once.
   void fail(const Error& error);
-  /// Ends the session with its finals, then closes.
+  /// Ends the session with its finals, then closes. Whoever comes first says why.
   void end(std::string reason, int close_code);
   void count_audio();
   void read_when_wanted();
@@ -55,10 +57,11 @@ class LiveConnection : public WebSocketHandler {
   bool has_audio_ = false;
   bool is_waiting_to_read_ = false;  ///< the client's next message was not asked for yet
   bool is_warned_ = false;           ///< that the time is nearly up
+  bool is_ending_ = false;           ///< no more is heard of the client but pings
   int num_errors_ = 0;
   int close_code_ = 1000;
   double counted_audio_s_ = 0;
-  Clock::time_point last_message_ = opened_;
+  Clock::time_point asked_at_ = opened_;  ///< when the client's next message was asked for
   std::optional<Clock::time_point> deadline_;
 };
 

@@ -339,7 +339,7 @@ Result<ClientMessage> parse_client_message(std::string_view text, const LiveSett
     for (const auto& member : *object) {
       if (member.key() == "type") continue;
       if (member.key() != "language") {
-        const std::string key(member.key());
+        const std::string key = text::to_valid_utf8(std::string_view(member.key()).substr(0, 60));
         return invalid(fmt::format("'{}' can't be changed in mid-session, only language can", key), key);
       }
       STENOD_RETURN_IF_ERROR(apply(updated, Value(member.key(), member.value()), offer));

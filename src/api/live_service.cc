@@ -14,33 +14,33 @@ LiveService::LiveService(live::SpeechModel model, std::shared_ptr<live::Pacer> p
 
 LiveService::~LiveService() = default;
 
-Status LiveService::admit() {
+Status LiveService::take_place() {
   Error error{ErrorCode::kOverloaded, {}, {}, std::chrono::seconds(5)};
-  {
-    const std::lock_guard lock(mutex_);
-    if (static_cast<int>(sessions_.size()) >= options_.max_sessions) {
-      error.message = fmt::format("{} sessions are open, which is all this server takes", sessions_.size());
-      return error;
-    }
-  }
   if (pacer_ && pacer_->is_saturated(std::chrono::steady_clock::now())) {
     error.message = "the sessions that are open need all of this machine";
     return error;
   }
+  const std::lock_guard lock(mutex_);
+  if (num_places_taken_ >= options_.max_sessions) {
+    error.message = fmt::format("{} sessions are open, which is all this server takes", num_places_taken_);
+    return error;
+  }
+  ++num_places_taken_;
   return {};
 }
 
 Result<std::unique_ptr<WebSocketHandler>> LiveService::open(const HttpRequest& request, const Strand& strand) {
-  const auto refused = [&](Error error) {
+  const auto refused = [&](Error error, int num_places) {
     const std::lock_guard lock(mutex_);
     ++counters_.refused[std::string(error_name(error.code))];
+    num_places_taken_ -= num_places;
     return error;
   };
-  if (const Status admitted = admit(); !admitted) return refused(admitted.error());
+  if (const Status taken = take_place(); !taken) return refused(taken.error(), 0);
   access::StreamLease lease;
   if (access_ != nullptr) {
     auto opened = access_->open_stream(request.principal, request.client_address);
-    if (!opened) return refused(std::move(opened).error());
+    if (!opened) return refused(std::move(opened).error(), 1);
     lease = std::move(*opened);
   }
   return std::unique_ptr<WebSocketHandler>(std::make_unique<LiveConnection>(*this, request, std::move(lease), strand));

@@ -66,7 +66,8 @@ class LiveService {
 
  private:
   friend class LiveConnection;
-  Status admit();
+  /// On success the place is the caller's, to be given back.
+  Status take_place();
 
   const live::SpeechModel model_;
   const std::shared_ptr<live::Pacer> pacer_;
@@ -74,6 +75,7 @@ class LiveService {
   const LiveServiceOptions options_;
 
   mutable std::mutex mutex_;
+  int num_places_taken_ = 0;
   std::map<std::string, SessionInfo> sessions_;  ///< by id
   LiveCounters counters_;
 };

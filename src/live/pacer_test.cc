@@ -1,0 +1,139 @@
+#include "live/pacer.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace stenod::live {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// An engine that is busy for a given share of the time.
+class PacerTest : public ::testing::Test {
+ protected:
+  /// Passes time in steps of 250 ms, and looks at each.
+  void pass(double seconds, double share) {
+    for (double passed = 0; passed < seconds; passed += 0.25) {
+      now_ += milliseconds(250);
+      busy_s_ += 0.25 * share;
+      pacer_.stretch(now_);
+    }
+  }
+
+  double busy_s_ = 1000;  // it has worked before anybody looked
+  int num_looks_ = 0;
+  Pacer pacer_{[this] {
+    ++num_looks_;
+    return busy_s_;
+  }};
+  Pacer::Clock::time_point now_ = Pacer::Clock::now();
+};
+
+TEST_F(PacerTest, BeginsWithoutStretch) {
+  EXPECT_EQ(pacer_.stretch(now_), 1);
+  EXPECT_EQ(pacer_.busy_share(now_), 0) << "what was before the first look does not count";
+  EXPECT_FALSE(pacer_.is_saturated(now_));
+}
+
+TEST_F(PacerTest, ABusyEngineMakesPartialsRarerUpToALimit) {
+  pass(2, 1);
+  const double soon = pacer_.stretch(now_);
+  EXPECT_GT(soon, 1);
+  EXPECT_LT(soon, Pacer::kMaxStretch);
+  EXPECT_FALSE(pacer_.is_saturated(now_)) << "partials can become rarer still";
+  pass(10, 1);
+  EXPECT_EQ(pacer_.stretch(now_), Pacer::kMaxStretch);
+  EXPECT_TRUE(pacer_.is_saturated(now_));
+}
+
+TEST_F(PacerTest, IsSaturatedOnlyWhileItIsBusy) {
+  pass(20, 1);
+  pass(5, 0.72);
+  EXPECT_EQ(pacer_.stretch(now_), Pacer::kMaxStretch);
+  EXPECT_FALSE(pacer_.is_saturated(now_));
+}
+
+TEST_F(PacerTest, RecoversWhenThereIsTimeAgain) {
+  pass(20, 1);
+  pass(2, 0.3);
+  EXPECT_FALSE(pacer_.is_saturated(now_)) << "although partials are still rare";
+  const double stretch = pacer_.stretch(now_);
+  EXPECT_GT(stretch, 1);
+  EXPECT_LT(stretch, Pacer::kMaxStretch);
+  pass(20, 0.3);
+  EXPECT_EQ(pacer_.stretch(now_), 1);
+}
+
+TEST_F(PacerTest, InBetweenItStaysAsItIs) {
+  pass(20, 0.72);
+  EXPECT_EQ(pacer_.stretch(now_), 1);
+  pass(2, 1);
+  pass(6, 0.72);
+  const double stretch = pacer_.stretch(now_);
+  EXPECT_GT(stretch, 1);
+  pass(10, 0.72);
+  EXPECT_EQ(pacer_.stretch(now_), stretch);
+}
+
+TEST_F(PacerTest, PartialsGiveWayAboveFourFifths) {
+  pass(30, 0.79);
+  EXPECT_EQ(pacer_.stretch(now_), 1);
+  pass(30, 0.83);
+  EXPECT_GT(pacer_.stretch(now_), 1);
+}
+
+TEST_F(PacerTest, TheShareIsThatOfAboutTheLastSecond) {
+  pass(5, 0.5);
+  EXPECT_NEAR(pacer_.busy_share(now_), 0.5, 0.01);
+  pass(0.25, 1);
+  EXPECT_GT(pacer_.busy_share(now_), 0.55);
+  EXPECT_LT(pacer_.busy_share(now_), 0.75) << "one look says little";
+  now_ += std::chrono::minutes(1);  // without a session nobody looks
+  EXPECT_NEAR(pacer_.busy_share(now_), 0, 1e-9);
+}
+
+TEST_F(PacerTest, ShareAndStretchStayInRangeWhateverTheCounterSays) {
+  pass(20, 7);
+  EXPECT_LE(pacer_.busy_share(now_), 1);
+  EXPECT_EQ(pacer_.stretch(now_), Pacer::kMaxStretch);
+  pass(20, -7);
+  EXPECT_GE(pacer_.busy_share(now_), 0);
+  EXPECT_EQ(pacer_.stretch(now_), 1);
+}
+
+TEST_F(PacerTest, LooksAtTheEngineFourTimesASecondAtMost) {
+  for (int i = 0; i < 1000; ++i) {
+    now_ += milliseconds(1);
+    pacer_.stretch(now_);
+    pacer_.is_saturated(now_);
+    pacer_.busy_share(now_);
+  }
+  EXPECT_EQ(num_looks_, 4);
+}
+
+TEST(Pacer, SessionsOnSeveralThreadsShareIt) {
+  std::atomic<double> busy_s = 0;
+  Pacer pacer([&] { return busy_s.load(); });
+  const auto start = Pacer::Clock::now();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) {
+        const auto now = start + milliseconds(100 * i);
+        if (t == 0) busy_s = 0.1 * i;
+        const double stretch = pacer.stretch(now);
+        EXPECT_GE(stretch, 1);
+        EXPECT_LE(stretch, Pacer::kMaxStretch);
+        pacer.is_saturated(now);
+        EXPECT_LE(pacer.busy_share(now), 1);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace stenod::live
