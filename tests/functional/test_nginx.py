@@ -226,12 +226,14 @@ def test_what_nginx_itself_answers(proxy):
     connection.putheader("Content-Length", str(102 << 20))
     connection.endheaders()
     answer = connection.getresponse()
-    assert answer.status == 413 and json.loads(answer.read())["error"]["code"] == "payload_too_large"
+    by_nginx = json.loads(answer.read())["error"]
+    assert answer.status == 413 and by_nginx["code"] == "payload_too_large"
     connection.close()
-    # What lies between stenod's limit and nginx's is refused by stenod, which knows what a form takes.
+    # A body as large as nginx takes reaches stenod, which knows how much of it is the recording.
     refused = proxy.request("POST", "/transcribe", iter([bytes(1 << 20)] * 101),
                             {"Content-Type": "audio/wav", "Content-Length": str(101 << 20)})
     assert (refused.status, refused.code) == (413, "payload_too_large")
+    assert refused.json()["error"]["message"] != by_nginx["message"]
 
     assert [proxy.request("GET", path).status for path in ("/metrics", "/sessions", "/readyz")] == [404, 404, 200]
     plain = http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=30)
