@@ -1,5 +1,6 @@
 """The page, in Chromium. Its server is a mock that fails as asked; what a real server can do as well is also tried with
 `stenod serve`."""
+import contextlib
 import json
 import re
 import socket
@@ -11,6 +12,7 @@ import pytest
 import speech
 from testing import browser as chromium
 from testing.mock_server import MockServer, Utterance
+from testing.server import Server, wait_until
 
 pytest.importorskip("playwright", reason="the package playwright is not installed: see tests/functional/requirements.txt")
 np = pytest.importorskip("numpy", reason="the package numpy is not installed: see tests/functional/requirements.txt")
@@ -471,9 +473,9 @@ def test_refused(page, mock, refusal, title, words):
 
 
 def test_refused_without_a_reason(page, mock):
-    """As by a server that tells a plain request less than a WebSocket."""
+    """As by a proxy that lets no WebSocket through, or by a server that has a place again."""
     mock.refuses_upgrades = True
-    assert failure(page)[0] == "The server takes nobody else just now"
+    assert failure(page)[0] == "The server took no session"
 
 
 def test_settings_that_the_server_refuses(page, mock):
@@ -763,6 +765,35 @@ def test_speech_with_the_real_server(served, open_page, browser, reading):
     segments = page.segments()
     assert all(s["words"] for s in segments)
     assert segments[-1]["end"] < reading.seconds + 3
+
+
+@pytest.mark.model
+def test_why_the_real_server_refuses(stenod, weights, open_page, browser, tmp_path):
+    """Browsers don't tell; the server does, when it is asked again."""
+    client = pytest.importorskip("websockets.sync.client", reason="websockets is not installed: see requirements.txt")
+    keys = [stenod("key", "create", name, "--streams", 1, env={"STENOD_DATA_DIR": str(tmp_path)}).out.strip() for name in "ab"]
+    with Server(stenod, tmp_path, "--model", "tiny.en", "--live-max-sessions", 2) as server:
+        page = open_page(browser, server.url + "/")
+        assert failure(page)[0] == "This server asks for an access key"
+        page.page.keyboard.type(keys[0][:-1])
+        page.page.keyboard.press("Escape")
+        assert failure(page)[0] == "The access key is not accepted"
+        page.page.fill("#key", keys[0])
+        page.page.keyboard.press("Escape")
+        with contextlib.ExitStack() as others:
+            def occupy(key):
+                socket = client.connect(server.url.replace("http", "ws") + "/ws/transcribe",
+                                        additional_headers={"X-API-Key": key}, open_timeout=30)
+                json.loads(others.enter_context(socket).recv(30))
+            occupy(keys[0])
+            title, text = failure(page)
+            assert title == "A limit is reached" and "this key" in text and "seconds" in text
+            occupy(keys[1])
+            title, text = failure(page)
+            assert title == "The server is busy" and "Try again in 5 seconds." in text
+        wait_until(lambda: server.metric("stenod_live_sessions") == 0, "the others have left")
+        page.start()
+        page.stop()
 
 
 @pytest.mark.model
