@@ -279,8 +279,8 @@ def test_speaking_into_the_page(proxy, nobody_there, reading, tmp_path):
         page = chromium.LivePage(browser, f"https://{NAME}:{proxy.port}/", ignore_https_errors=True)
         addresses = []
         page.page.on("websocket", lambda socket: addresses.append(socket.url))
-        page.open().start()
-        page.page.locator(".partial").wait_for()
+        page.open().switch_processing_off()
+        page.start()
         page.page.locator("[data-segment]").nth(1).wait_for()
         page.stop()
         heard = speech.words(" ".join(page.finals))

@@ -97,13 +97,6 @@ def find(needle, haystack):
     return lag, float(products[best] / np.sqrt((part @ part) * (other @ other)))
 
 
-def switch_processing_off(page):
-    page.page.click("#open-settings")
-    for name in ("echoCancellation", "noiseSuppression", "autoGainControl"):
-        page.page.uncheck(f"[name={name}]")
-    page.page.keyboard.press("Escape")
-
-
 # Speaking
 
 
@@ -136,7 +129,7 @@ def test_stable_text_is_firmer_than_the_rest(page):
 
 
 def test_the_sound_arrives_as_it_was_spoken(page, mock, reading):
-    switch_processing_off(page)
+    page.switch_processing_off()
     page.start()
     page.wait_text(MODE.text)
     page.stop()
@@ -753,7 +746,7 @@ def served(stenod, weights, tmp_path_factory):
 @pytest.mark.model
 def test_speech_with_the_real_server(served, open_page, browser, reading):
     page = open_page(browser, served.url)
-    switch_processing_off(page)
+    page.switch_processing_off()
     page.page.select_option("#language", "en")
     page.start()
     page.page.locator(".partial").wait_for()
@@ -809,7 +802,7 @@ def test_a_file_with_the_real_server(served, open_page, browser, reading, readin
 @pytest.mark.model
 def test_the_real_server_is_started_again(served, open_page, browser, reading):
     page = open_page(browser, served.url)
-    switch_processing_off(page)
+    page.switch_processing_off()
     page.page.select_option("#language", "en")
     page.start()
     page.page.locator("[data-segment]").first.wait_for()
