@@ -25,6 +25,7 @@ function words(error, hasKey) {
       if (error.code === "quota_exceeded") break;
       return ["A limit is reached", `${sentence(error.message)} ${soon}`, "retry"];
     case 503:
+      if (error.code === "shutting_down") break;
       return error.code === "no_engine"
         ? ["This server only takes jobs", "It has no model loaded, so nothing can be transcribed while you wait.", null]
         : ["The server is busy", `It has as much to do as it can carry, and takes nobody it would have to keep waiting. ${soon}`, "retry"];
@@ -56,8 +57,8 @@ function words(error, hasKey) {
       return ["The server cannot be reached", "It is not running, or there is no network between you and it.", "retry"];
     case "refused":
       return [
-        "The server takes nobody else just now",
-        `It has as much to do as it can carry, or as many streams as you may have are open already. ${soon}`,
+        "The server took no session",
+        `It had no place a moment ago, or something between here and there, such as a proxy, lets no WebSocket through. ${soon}`,
         "retry",
       ];
     case "quota_exceeded":

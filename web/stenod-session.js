@@ -192,23 +192,18 @@ export class Session {
 }
 
 /**
- * Why a WebSocket was refused. Browsers don't tell, so the same address is asked again without the upgrade, then one
- * that wants the key, then whether the server is ready at all.
+ * Why a WebSocket was refused. Browsers don't tell, so the same address is asked again without the upgrade: what would be
+ * the answer to one is the answer then too, and 426 where there is nothing against it (any more).
  */
 export async function probe(url, key) {
-  const addresses = ["ws/transcribe", "v1/models", "readyz"].map((path) => {
-    const address = new URL(url);
-    address.protocol = address.protocol.replace("ws", "http");
-    address.pathname = address.pathname.replace(/\/?(ws\/transcribe\/?)?$/, `/${path}`);
-    return address;
-  });
+  const address = new URL(url);
+  address.protocol = address.protocol.replace("ws", "http");
+  address.pathname = address.pathname.replace(/\/?(ws\/transcribe\/?)?$/, "/ws/transcribe");
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   try {
-    for (const address of addresses) {
-      const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-      if ([400, 401, 403, 429, 503].includes(answer.status)) return await refusal(answer);
-    }
-    return new StenodError("refused", "The server takes no further session now.", { retry: true });
+    const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    if (answer.status !== 426) return await refusal(answer);
+    return new StenodError("refused", "The server took no session just now.", { retry: true });
   } catch {
     return new StenodError("unreachable", "The server cannot be reached.", { retry: true });
   }

@@ -106,22 +106,17 @@ class Access::Impl {
         *wait};
   }
 
-  Status open_stream(const Principal& principal, const IpAddress& client) {
-    const auto now = clock_();
+  Status check_stream(const Principal& principal, const IpAddress& client) {
     const std::lock_guard lock(mutex_);
-    const auto key = find_valid(principal.key_id, now);
-    if (!key) return key.error();
-    const int limit = options_.max_streams_per_client;
-    if (limit > 0 && count(streams_by_client_, client) >= limit) return too_many_streams("one client address", limit);
-    if (*key != nullptr) {
-      const KeyRecord& record = (*key)->record;
-      const int key_limit = record.limits.streams;
-      if (key_limit > 0 && (*key)->open_streams >= key_limit) return too_many_streams("this key", key_limit);
-      if (principal.token_streams > 0 && count(streams_by_token_, principal.token_id) >= principal.token_streams) {
-        return too_many_streams("this token", principal.token_streams);
-      }
-      if (is_beyond_quota(**key, 0, now)) return quota_exceeded(record, now);
-      ++(*key)->open_streams;
+    const auto key = admit(principal, client);
+    return key ? Status() : Status(key.error());
+  }
+
+  Status open_stream(const Principal& principal, const IpAddress& client) {
+    const std::lock_guard lock(mutex_);
+    STENOD_ASSIGN_OR_RETURN(Key* const key, admit(principal, client));
+    if (key != nullptr) {
+      ++key->open_streams;
       if (!principal.token_id.empty()) ++streams_by_token_[principal.token_id];
     }
     ++streams_by_client_[client];
@@ -228,6 +223,22 @@ class Access::Impl {
     if (found == keys_.end()) return unauthorized("the key is not there any more");
     STENOD_RETURN_IF_ERROR(check_valid(found->second.record, now));
     return &found->second;
+  }
+
+  /// Whether there is a place for one more stream; its key as find_valid() does.
+  Result<Key*> admit(const Principal& principal, const IpAddress& client) {
+    const auto now = clock_();
+    STENOD_ASSIGN_OR_RETURN(Key* const key, find_valid(principal.key_id, now));
+    const int limit = options_.max_streams_per_client;
+    if (limit > 0 && count(streams_by_client_, client) >= limit) return too_many_streams("one client address", limit);
+    if (key == nullptr) return key;
+    const int key_limit = key->record.limits.streams;
+    if (key_limit > 0 && key->open_streams >= key_limit) return too_many_streams("this key", key_limit);
+    if (principal.token_streams > 0 && count(streams_by_token_, principal.token_id) >= principal.token_streams) {
+      return too_many_streams("this token", principal.token_streams);
+    }
+    if (is_beyond_quota(*key, 0, now)) return quota_exceeded(key->record, now);
+    return key;
   }
 
   bool is_beyond_quota(Key& key, double seconds, std::chrono::system_clock::time_point now) {
@@ -393,6 +404,10 @@ Result<StreamLease> Access::open_stream(const Principal& principal, std::string_
   const IpAddress client = subscriber_of(client_address);
   STENOD_RETURN_IF_ERROR(impl_->open_stream(principal, client));
   return StreamLease(this, principal, client);
+}
+
+Status Access::check_stream(const Principal& principal, std::string_view client_address) {
+  return impl_->check_stream(principal, subscriber_of(client_address));
 }
 
 Status Access::add_audio(const Principal& principal, double seconds) { return impl_->add_audio(principal, seconds); }

@@ -84,6 +84,8 @@ class Access {
   /// Errors: kTooManyStreams (of the key, the token or the client address), kQuotaExceeded (the day's minutes are used
   /// up), kUnauthorized (the key was revoked meanwhile); with retry_after where waiting helps.
   Result<StreamLease> open_stream(const Principal& principal, std::string_view client_address);
+  /// What open_stream() would say now; takes no place.
+  Status check_stream(const Principal& principal, std::string_view client_address);
 
   /// Counts the audio of a file, or says that the day's minutes don't suffice and counts nothing. Errors as
   /// StreamLease::add_audio().

@@ -211,11 +211,14 @@ TEST_F(AccessTest, LimitsStreamsOfAKeyWithAllItsTokens) {
   const auto third = access->open_stream(browser, kClient);
   EXPECT_EQ(code(third), ErrorCode::kTooManyStreams);
   EXPECT_THAT(third.error().message, HasSubstr("token"));
+  EXPECT_EQ(code(access->check_stream(browser, kClient)), ErrorCode::kTooManyStreams);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(access->check_stream(who, kClient).ok()) << "takes no place";
   EXPECT_GT(third.error().retry_after.count(), 0);
   leases.push_back(*access->open_stream(who, kClient));
   const auto fourth = access->open_stream(who, kClient);
   EXPECT_EQ(code(fourth), ErrorCode::kTooManyStreams);
   EXPECT_THAT(fourth.error().message, HasSubstr("key"));
+  EXPECT_EQ(code(access->check_stream(who, kClient)), ErrorCode::kTooManyStreams);
   leases.clear();
   for (int i = 0; i < 3; ++i) leases.push_back(*access->open_stream(who, kClient));
 }

@@ -25,7 +25,8 @@ std::vector<WebSocketRoute> live_websocket_routes(LiveService& service) {
   const auto open = [&service](const HttpRequest& request, const Strand& strand) {
     return service.open(request, strand);
   };
-  return {{"/ws/transcribe", Route::Access::kKey, open}, {"/", Route::Access::kKey, open}};
+  const auto check = [&service](const HttpRequest& request) { return service.check(request); };
+  return {{"/ws/transcribe", Route::Access::kKey, open, check}, {"/", Route::Access::kKey, open, check}};
 }
 
 Route sessions_route(LiveService& service) {

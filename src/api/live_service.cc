@@ -46,6 +46,11 @@ Result<std::unique_ptr<WebSocketHandler>> LiveService::open(const HttpRequest& r
   return std::unique_ptr<WebSocketHandler>(std::make_unique<LiveConnection>(*this, request, std::move(lease), strand));
 }
 
+Status LiveService::check(const HttpRequest& request) {
+  STENOD_RETURN_IF_ERROR(admit());
+  return access_ != nullptr ? access_->check_stream(request.principal, request.client_address) : Status();
+}
+
 std::vector<SessionInfo> LiveService::sessions() const {
   const std::lock_guard lock(mutex_);
   std::vector<SessionInfo> sessions;

@@ -60,6 +60,8 @@ class LiveService {
   /// The handler of one upgrade. Errors: kOverloaded (too many sessions, or the engine can carry no more), those of
   /// access::Access::open_stream().
   Result<std::unique_ptr<WebSocketHandler>> open(const HttpRequest& request, const Strand& strand);
+  /// What open() would say now; opens, takes and counts nothing.
+  Status check(const HttpRequest& request);
 
   std::vector<SessionInfo> sessions() const;
   LiveCounters counters() const;

@@ -53,6 +53,9 @@ struct WebSocketRoute {
   /// Called before the upgrade; an error is the HTTP answer, and there is no upgrade. This call and all those of the
   /// handler come on `strand`, of the audio pool.
   std::function<Result<std::unique_ptr<WebSocketHandler>>(const HttpRequest&, const Strand& strand)> open;
+  /// What open() would say now, without opening anything; may be empty. A plain GET of the path is answered with that
+  /// error, if any, since browsers do not tell their pages why a WebSocket was refused.
+  std::function<Status(const HttpRequest&)> check = {};
 };
 
 }  // namespace stenod::api

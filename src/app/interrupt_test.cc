@@ -44,6 +44,43 @@ TEST_P(InterruptTest, SecondSignalEndsTheProcess) {
 
 INSTANTIATE_TEST_SUITE_P(, InterruptTest, ::testing::Values(SIGINT, SIGTERM));
 
+TEST(Interrupt, HangupEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        Interrupt interrupt;
+        ::kill(::getpid(), SIGHUP);
+        std::this_thread::sleep_for(std::chrono::seconds(20));
+      },
+      ::testing::KilledBySignal(SIGHUP), "");
+}
+
+TEST(Interrupt, HangupStaysIgnoredWhereItWas) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        ::signal(SIGHUP, SIG_IGN);
+        Interrupt interrupt;
+        ::kill(::getpid(), SIGHUP);
+        ::kill(::getpid(), SIGTERM);  // is read after it
+        ::_exit(wait_for_stop(interrupt) ? 7 : 1);
+      },
+      ::testing::ExitedWithCode(7), "");
+}
+
+TEST(Interrupt, KeptHangupsAreReportedUntilTheStop) {
+  Interrupt interrupt;
+  interrupt.keep_hangups();
+  for (int i = 0; i < 3; ++i) {
+    ::kill(::getpid(), SIGHUP);
+    EXPECT_TRUE(interrupt.wait_for_hangup());
+  }
+  EXPECT_FALSE(interrupt.token().stop_requested());
+  std::jthread stopping([&] { interrupt.source().request_stop(); });
+  EXPECT_FALSE(interrupt.wait_for_hangup());
+  EXPECT_EQ(interrupt.signal(), 0);
+}
+
 TEST(Interrupt, EndsWithoutASignal) {
   Interrupt interrupt;
   interrupt.source().request_stop();

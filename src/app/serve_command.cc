@@ -1,9 +1,7 @@
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "access/access.h"
@@ -125,6 +123,8 @@ class ServeRun {
 };
 
 Status ServeRun::start() {
+  // Without TLS there is nothing to reload, and SIGHUP means that the terminal is gone.
+  if (!settings_.server.tls_certificate.empty()) interrupt_.keep_hangups();
   STENOD_ASSIGN_OR_RETURN(access_, open_access(settings_));
   STENOD_RETURN_IF_ERROR(load_model());
   STENOD_ASSIGN_OR_RETURN(
@@ -188,10 +188,18 @@ std::vector<api::Route> ServeRun::routes() {
 }
 
 void ServeRun::wait() {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock(mutex);
-  stopped.wait(lock, interrupt_.token(), [] { return false; });
+  while (interrupt_.wait_for_hangup()) {
+    if (const Status reloaded = server_->reload_certificate(); reloaded) {
+      log_event(log::level::info, "certificate_reloaded", {{"file", settings_.server.tls_certificate}});
+    } else {
+      const Error& error = reloaded.error();
+      log_event(log::level::err, "certificate_not_reloaded",
+                {{"file", error.param},
+                 {"code", error_name(error.code)},
+                 {"message", error.message},
+                 {"in_use", "the certificate from before"}});
+    }
+  }
 }
 
 // Nobody new, notice to who is there, their finals, and then the end, in the time that is set.

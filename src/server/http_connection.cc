@@ -202,23 +202,16 @@ void HttpConnection::on_head(RequestHead head) {
   head_ = std::move(head);
   api::HttpRequest& request = head_.request;
   request.client_address = context_.proxies.client_of(peer_, request.headers);
-  if (const Status status = check_origin(); !status) return fail(status.error());
-  if (request.path == "*" && request.method == "OPTIONS") return answer_options({nullptr, {}, "GET, HEAD, OPTIONS"});
-
   const api::WebSocketRoute* const websocket = context_.router.find_websocket(request.path);
-  if (websocket != nullptr && is_websocket_upgrade(head_)) return open_websocket(*websocket);
   Router::Match match = context_.router.find(request.method, head_.segments);
-  if (match.allow.empty()) {
-    if (websocket != nullptr && request.method == "GET") {
-      return fail({ErrorCode::kUpgradeRequired, "This path speaks WebSocket."});
-    }
-    if (websocket != nullptr) {
-      api::HttpResponse response = api::error_response({ErrorCode::kMethodNotAllowed, "This path knows GET only."});
-      response.headers.emplace_back("Allow", "GET");
-      return respond(std::move(response));
-    }
-    return fail({ErrorCode::kNotFound, "There is no " + request.path + " here."});
-  }
+  // A plain GET, where the path has nothing for it, asks why an upgrade is refused.
+  const bool is_for_websocket =
+      websocket != nullptr && (is_websocket_upgrade(head_) || (match.allow.empty() && request.method == "GET"));
+  if (const Status status = check_origin(is_for_websocket); !status) return fail(status.error());
+  if (request.path == "*" && request.method == "OPTIONS") return answer_options({nullptr, {}, "GET, HEAD, OPTIONS"});
+  if (is_for_websocket) return open_websocket(*websocket);
+  if (websocket != nullptr && match.allow.empty()) match.allow = "GET, OPTIONS";
+  if (match.allow.empty()) return fail({ErrorCode::kNotFound, "There is no " + request.path + " here."});
   if (request.method == "OPTIONS") return answer_options(match);
   if (match.route == nullptr) {
     api::HttpResponse response =
@@ -239,7 +232,7 @@ void HttpConnection::on_head(RequestHead head) {
   open_route(*match.route);
 }
 
-Status HttpConnection::check_origin() {
+Status HttpConnection::check_origin(bool is_for_websocket) {
   if (!context_.origins.answers_to(head_.host)) {
     return Error{ErrorCode::kHostNotAllowed,
                  "This server does not go by that name. If it should, add it to the setting allowed_hosts."};
@@ -256,7 +249,7 @@ Status HttpConnection::check_origin() {
   }
   // The browser itself keeps other pages from reading answers, but not from sending requests and opening WebSockets.
   const std::string& method = head_.request.method;
-  if ((method == "GET" || method == "HEAD") && !is_websocket_upgrade(head_)) return {};
+  if ((method == "GET" || method == "HEAD") && !is_for_websocket) return {};
   return Error{ErrorCode::kOriginNotAllowed,
                "Pages of this origin may not use the server. If they should, add it to the setting allowed_origins."};
 }
@@ -359,24 +352,33 @@ void HttpConnection::release_handlers() {
   if (websocket_handler_) strand_.post([box = std::exchange(websocket_handler_, nullptr)] { box->reset(); });
 }
 
+// A plain GET learns why an upgrade would be refused, or that it takes one.
 void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
   route_name_ = route.path;
-  if (const Status status = check_websocket_handshake(head_); !status) return fail(status.error());
-  if (!parser_->is_done()) return fail({ErrorCode::kBadRequest, "A WebSocket handshake has no body."});
+  const bool is_upgrade = is_websocket_upgrade(head_);
+  if (is_upgrade) {
+    if (const Status status = check_websocket_handshake(head_); !status) return fail(status.error());
+    if (!parser_->is_done()) return fail({ErrorCode::kBadRequest, "A WebSocket handshake has no body."});
+  }
   phase_ = Phase::kOpening;
   websocket_handler_ = std::make_shared<std::unique_ptr<api::WebSocketHandler>>();
-  strand_.post([self = shared_from_this(), &route, box = websocket_handler_, request = head_.request]() mutable {
-    const Status status = guarded([&]() -> Status {
-      STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
-      STENOD_ASSIGN_OR_RETURN(*box, route.open(request, self->strand_));
-      return {};
-    });
-    self->post([status](HttpConnection& connection) {
-      if (connection.phase_ != Phase::kOpening) return;
-      if (!status) return connection.fail(status.error());
-      connection.become_websocket();
-    });
-  });
+  strand_.post(
+      [self = shared_from_this(), &route, is_upgrade, box = websocket_handler_, request = head_.request]() mutable {
+        const Status status = guarded([&]() -> Status {
+          STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
+          if (!is_upgrade) {
+            if (route.check) STENOD_RETURN_IF_ERROR(route.check(request));
+            return Error{ErrorCode::kUpgradeRequired, "This path speaks WebSocket."};
+          }
+          STENOD_ASSIGN_OR_RETURN(*box, route.open(request, self->strand_));
+          return {};
+        });
+        self->post([status](HttpConnection& connection) {
+          if (connection.phase_ != Phase::kOpening) return;
+          if (!status) return connection.fail(status.error());
+          connection.become_websocket();
+        });
+      });
 }
 
 void HttpConnection::become_websocket() {

@@ -77,7 +77,7 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
   void on_end(beast::error_code error);
   void read_head();
   void on_head(RequestHead head);
-  Status check_origin();
+  Status check_origin(bool is_for_websocket);
   void answer_options(const Router::Match& match);
   void open_route(const api::Route& route);
   void on_opened();

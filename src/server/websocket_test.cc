@@ -95,6 +95,39 @@ TEST(WebSocket, BadHandshakesAreAnswered) {
   EXPECT_THAT(refused.body, HasSubstr("no slot is free"));
 }
 
+TEST(WebSocket, APlainRequestLearnsWhyAnUpgradeIsRefused) {
+  ServerOptions options;
+  options.allowed_origins = {"https://page.example"};
+  options.authorise = [](api::HttpRequest&, api::Route::Access, std::string_view credential) -> Status {
+    if (credential == "sesame") return {};
+    return Error{ErrorCode::kUnauthorized, "who are you?"};
+  };
+  TestServer server(std::move(options));
+  RawClient client(server.port());
+  constexpr std::string_view kKey = "Authorization: Bearer sesame\r\n";
+  EXPECT_EQ(client.get("/ws/refused").status, 401);
+  EXPECT_EQ(client.get("/ws/echo").status, 401);
+  const auto refused = client.get("/ws/refused", kKey);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_NE(refused.field("Retry-After"), "");
+  EXPECT_THAT(refused.body, HasSubstr("no slot is free"));
+  EXPECT_EQ(client.get("/ws/echo", kKey).status, 426);
+  EXPECT_TRUE(server.journal.entries().empty()) << "nothing was opened";
+
+  const auto from = [&](std::string_view origin, std::string_view method = "GET") {
+    return client.get("/ws/echo", "Origin: " + std::string(origin) + "\r\n" + std::string(kKey), method);
+  };
+  EXPECT_THAT(from("https://evil.example").body, HasSubstr("origin_not_allowed"));
+  EXPECT_EQ(from("https://page.example").status, 426);
+  EXPECT_EQ(from("https://page.example").field("Access-Control-Allow-Origin"), "https://page.example");
+  const auto preflight = from("https://page.example", "OPTIONS");
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_EQ(preflight.field("Access-Control-Allow-Methods"), "GET, OPTIONS");
+  EXPECT_EQ(from("https://evil.example", "OPTIONS").status, 403);
+  EXPECT_EQ(client.get("/ws/echo", "", "POST").field("Allow"), "GET, OPTIONS");
+  EXPECT_EQ(client.get("/ws/echo", "Content-Length: 5\r\n" + std::string(kKey)).status, 426) << "whatever follows";
+}
+
 TEST(WebSocket, ABrowsersKeyIsUsedAndNotRepeated) {
   ServerOptions options;
   options.authorise = [](api::HttpRequest&, api::Route::Access, std::string_view credential) -> Status {

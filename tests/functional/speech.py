@@ -1,4 +1,5 @@
 """Speech with known text from Debian packages, what the tests make of it, and how they compare text."""
+import array
 import dataclasses
 import pathlib
 import re
@@ -52,6 +53,11 @@ def librivox_clips():
 def prompt_clips():
     """Three telephone prompts (8 kHz) by another speaker, 5 to 22 s each."""
     return [Clip(text, decode(PROMPTS / f"{name}.wav")) for name, text in PROMPT_TEXTS.items()]
+
+
+def to_float(samples):
+    """As float32, which live clients send."""
+    return array.array("f", (value / 32768 for value in array.array("h", samples))).tobytes()
 
 
 def silence(seconds):

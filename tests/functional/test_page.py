@@ -62,7 +62,7 @@ def test_stable_text_is_firmer_than_the_rest(page):
 
 
 def test_the_sound_arrives_as_it_was_spoken(page, mock, said):
-    switch_processing_off(page)
+    page.switch_processing_off()
     page.start()
     page.wait_text(MODE.text)
     page.stop()

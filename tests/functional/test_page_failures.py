@@ -177,9 +177,9 @@ def test_refused(page, mock, refusal, title, words):
 
 
 def test_refused_without_a_reason(page, mock):
-    """As by a server that tells a plain request less than a WebSocket."""
+    """As by a proxy that lets no WebSocket through, or by a server that has a place again."""
     mock.refuses_upgrades = True
-    assert failure(page)[0] == "The server takes nobody else just now"
+    assert failure(page)[0] == "The server took no session"
 
 
 def test_settings_that_the_server_refuses(page, mock):

@@ -1,4 +1,5 @@
 """The page, in Chromium, with `stenod serve`. STENOD_SCREENSHOTS names a folder for what it looks like then."""
+import contextlib
 import json
 import os
 import pathlib
@@ -9,8 +10,8 @@ import pytest
 import speech
 from testing import browser as chromium
 from testing.page import (browser, drop, failure, needs_chromium, open_page, playwright, said, spoken,  # noqa: F401
-                          switch_processing_off, with_arguments)
-from testing.server import Server
+                          with_arguments)
+from testing.server import Server, wait_until
 
 from playwright.sync_api import expect  # noqa: E402
 
@@ -41,7 +42,7 @@ def picture(page, name):
 
 
 def listen_in_english(page):
-    switch_processing_off(page)
+    page.switch_processing_off()
     page.page.select_option("#language", "en")
     page.start()
 
@@ -111,3 +112,31 @@ def test_a_server_that_is_started_again(stenod, weights, tmp_path, open_page, br
     assert speech.word_error_rate(said.text, " ".join(page.finals)) < 0.2, page.finals
     starts = [s["start"] for s in page.segments()]
     assert starts == sorted(starts)
+
+
+def test_why_the_real_server_refuses(stenod, weights, open_page, browser, tmp_path):
+    """Browsers don't tell; the server does, when it is asked again."""
+    client = pytest.importorskip("websockets.sync.client", reason="websockets is not installed: see requirements.txt")
+    keys = [stenod("key", "create", name, "--streams", 1, env={"STENOD_DATA_DIR": str(tmp_path)}).out.strip() for name in "ab"]
+    with Server(stenod, tmp_path, "--model", "tiny.en", "--live-max-sessions", 2) as server:
+        page = open_page(browser, server.url + "/")
+        assert failure(page)[0] == "This server asks for an access key"
+        page.page.keyboard.type(keys[0][:-1])
+        page.page.keyboard.press("Escape")
+        assert failure(page)[0] == "The access key is not accepted"
+        page.page.fill("#key", keys[0])
+        page.page.keyboard.press("Escape")
+        with contextlib.ExitStack() as others:
+            def occupy(key):
+                socket = client.connect(server.url.replace("http", "ws") + "/ws/transcribe",
+                                        additional_headers={"X-API-Key": key}, open_timeout=30)
+                json.loads(others.enter_context(socket).recv(30))
+            occupy(keys[0])
+            title, text = failure(page)
+            assert title == "A limit is reached" and "this key" in text and "seconds" in text
+            occupy(keys[1])
+            title, text = failure(page)
+            assert title == "The server is busy" and "Try again in 5 seconds." in text
+        wait_until(lambda: server.metric("stenod_live_sessions") == 0, "the others have left")
+        page.start()
+        page.stop()

@@ -266,6 +266,9 @@ std::vector<api::WebSocketRoute> TestServer::websocket_routes() {
     return result;
   };
   using Opened = Result<std::unique_ptr<api::WebSocketHandler>>;
+  const Error no_slot{ErrorCode::kOverloaded, "no slot is free"};
+  api::WebSocketRoute refused = route("/ws/refused", [no_slot]() -> Opened { return no_slot; });
+  refused.check = [no_slot](const HttpRequest&) -> Status { return no_slot; };
   return {
       route("/ws/echo", [this]() -> Opened { return {std::make_unique<EchoSocket>(journal)}; }),
       route("/ws/deaf", [this]() -> Opened { return {std::make_unique<DeafSocket>(journal)}; }),
@@ -277,10 +280,7 @@ std::vector<api::WebSocketRoute> TestServer::websocket_routes() {
               })};
             }),
       route("/ws/talk", [this]() -> Opened { return {std::make_unique<TalkSocket>(journal)}; }),
-      route("/ws/refused",
-            []() -> Opened {
-              return Error{ErrorCode::kOverloaded, "no slot is free"};
-            }),
+      refused,
   };
 }
 

@@ -52,6 +52,13 @@ class LivePage:
     def wait_state(self, state):
         self.page.wait_for_selector(f"body[data-state={state}]")
 
+    def switch_processing_off(self):
+        """So that speech reaches the server as it is."""
+        self.page.click("#open-settings")
+        for name in ("echoCancellation", "noiseSuppression", "autoGainControl"):
+            self.page.uncheck(f"[name={name}]")
+        self.page.keyboard.press("Escape")
+
     def start(self):
         self.page.click("#start")
         self.wait_state("listening")

@@ -75,13 +75,6 @@ def with_arguments(playwright, open_page, url, *arguments):
     return instance, open_page(instance, url)
 
 
-def switch_processing_off(page):
-    page.page.click("#open-settings")
-    for name in ("echoCancellation", "noiseSuppression", "autoGainControl"):
-        page.page.uncheck(f"[name={name}]")
-    page.page.keyboard.press("Escape")
-
-
 def failure(page):
     """Presses the button; what the notice says then."""
     page.page.click("#start")

@@ -118,14 +118,21 @@ class Server:
 
     def spooled_files(self):
         """Uploads that the server holds open."""
+        return [target for target, _ in self._spooled()]
+
+    def spooled_bytes(self):
+        """What has arrived of them."""
+        return sum(size for _, size in self._spooled())
+
+    def _spooled(self):
         spooled = []
         for entry in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
             try:
-                target = os.readlink(entry)
+                target, size = os.readlink(entry), entry.stat().st_size
             except OSError:  # closed meanwhile
                 continue
             if "/spool/upload-" in target:
-                spooled.append(target)
+                spooled.append((target, size))
         return spooled
 
 
