@@ -14,17 +14,22 @@ LiveService::LiveService(live::SpeechModel model, std::shared_ptr<live::Pacer> p
 
 LiveService::~LiveService() = default;
 
-Status LiveService::take_place() {
+Status LiveService::has_room() const {
   Error error{ErrorCode::kOverloaded, {}, {}, std::chrono::seconds(5)};
   if (pacer_ && pacer_->is_saturated(std::chrono::steady_clock::now())) {
     error.message = "the sessions that are open need all of this machine";
     return error;
   }
-  const std::lock_guard lock(mutex_);
   if (num_places_taken_ >= options_.max_sessions) {
     error.message = fmt::format("{} sessions are open, which is all this server takes", num_places_taken_);
     return error;
   }
+  return {};
+}
+
+Status LiveService::take_place() {
+  const std::lock_guard lock(mutex_);
+  STENOD_RETURN_IF_ERROR(has_room());
   ++num_places_taken_;
   return {};
 }
@@ -47,7 +52,10 @@ Result<std::unique_ptr<WebSocketHandler>> LiveService::open(const HttpRequest& r
 }
 
 Status LiveService::check(const HttpRequest& request) {
-  STENOD_RETURN_IF_ERROR(admit());
+  {
+    const std::lock_guard lock(mutex_);
+    STENOD_RETURN_IF_ERROR(has_room());
+  }
   return access_ != nullptr ? access_->check_stream(request.principal, request.client_address) : Status();
 }
 

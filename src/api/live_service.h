@@ -68,6 +68,8 @@ class LiveService {
 
  private:
   friend class LiveConnection;
+  /// Precondition: mutex_ is held.
+  Status has_room() const;
   /// On success the place is the caller's, to be given back.
   Status take_place();
 

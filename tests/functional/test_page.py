@@ -5,8 +5,7 @@ import re
 import pytest
 
 from testing import browser as chromium
-from testing.page import (ECHO, MODE, browser, mock, open_page, page, playwright, said, spoken, needs_chromium,  # noqa: F401
-                          switch_processing_off)
+from testing.page import (ECHO, MODE, browser, mock, open_page, page, playwright, said, spoken, needs_chromium)  # noqa: F401
 
 np = pytest.importorskip("numpy", reason="the package numpy is not installed: see tests/functional/requirements.txt")
 from playwright.sync_api import expect  # noqa: E402
