@@ -81,7 +81,7 @@ def test_a_good_session_among_bad_ones(stenod, weights, reading, tmp_path, capsy
         assert all(counts["done"] > 0 for counts in figures.values()), figures
         check_promises(answers, len(audio) // 4)
         assert answers.close_code == 1000 and answers.end["audio"]["dropped"] == {}
-        assert wrong <= wrong_alone + 0.1 and len(answers.finals) == len(alone.finals), (answers.text, alone.text)
+        assert wrong <= wrong_alone + 0.1, (answers.text, alone.text)
         assert delays[-1] < MAX_DELAY_S
         assert peak_mb < before_mb + MAX_GROWTH_MB
 
