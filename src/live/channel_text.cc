@@ -28,9 +28,10 @@ constexpr std::int64_t kTimesFrom = 6 * kRate;
 constexpr double kUnsettled_s = 0.5;
 // A hypothesis that the model believes in less is no reason to end an utterance.
 constexpr float kCommitLogprob = -0.8f;
-// The interval of partials while an utterance is young, and how long it is young.
+// The interval of partials while an utterance is young, and how long it is young; before its first words.
 constexpr std::int64_t kYoungInterval = 400 * kRate / 1000;
 constexpr std::int64_t kYoung = 2 * kRate;
+constexpr std::int64_t kFirstInterval = 200 * kRate / 1000;
 // What is promised must have been heard so long ago, and by every hypothesis since. Fewer errors are promised than by
 // the agreement of two hypotheses in a row, which may have heard nearly the same.
 constexpr std::int64_t kSettleAfter = 1500 * kRate / 1000;
@@ -190,7 +191,9 @@ void Channel::ask_for_partial() {
   if (is_fixed() && open_->speech_peak < settings.vad_threshold) return;
   const std::int64_t position = endpointer_.position();
   std::int64_t interval = settings.partial_interval_ms * kRate / 1000;
-  if (position - open_->speech_begin < kYoung) interval = std::min(interval, kYoungInterval);
+  if (position - open_->speech_begin < kYoung) {
+    interval = std::min(interval, open_->revision == 0 ? kFirstInterval : kYoungInterval);
+  }
   const double stretch = open_->revision > 0 ? host_.partial_stretch() : 1;  // the first words are worth it
   if (position - open_->asked_at < static_cast<std::int64_t>(stretch * static_cast<double>(interval))) return;
 

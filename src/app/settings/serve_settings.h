@@ -46,7 +46,6 @@ struct ServeSettings {
     std::int64_t min_speech_ms_min = 0;
     std::int64_t min_speech_ms_max = 2000;
     std::int64_t partial_interval_ms = 1000;
-    std::int64_t first_partial_interval_ms = 400;
     std::int64_t partial_interval_ms_min = 200;
     std::int64_t partial_interval_ms_max = 30000;
     std::int64_t max_sessions = 256;
