@@ -30,7 +30,7 @@ constexpr double kUnsettled_s = 0.5;
 constexpr float kCommitLogprob = -0.8f;
 // The interval of partials while an utterance is young, and how long it is young; before its first words.
 constexpr std::int64_t kYoungInterval = 400 * kRate / 1000;
-constexpr std::int64_t kYoung = 2 * kRate;
+constexpr std::int64_t kYoung = 3 * kRate;
 constexpr std::int64_t kFirstInterval = 200 * kRate / 1000;
 // What is promised must have been heard so long ago, and by every hypothesis since. Fewer errors are promised than by
 // the agreement of two hypotheses in a row, which may have heard nearly the same.

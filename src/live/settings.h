@@ -20,7 +20,7 @@ struct SessionSettings {
   std::optional<std::string> language;  ///< Whisper's code; absent: found out
   whisper::Task task = whisper::Task::kTranscribe;
   bool words = false;              ///< finals carry words with their times
-  int partial_interval_ms = 1000;  ///< 400 at most in an utterance's first two seconds; 0: no partials
+  int partial_interval_ms = 1000;  ///< 400 at most in an utterance's first three seconds; 0: no partials
   double vad_threshold = 0.5;
   int silence_ms = 500;     ///< ends an utterance
   int min_speech_ms = 300;  ///< less is taken for a noise

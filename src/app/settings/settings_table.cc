@@ -153,7 +153,7 @@ const Setting kSettings[] = {
     {"live", "min_speech_ms_min", Integer{&live<&Live::min_speech_ms_min>, 0, 10000}, "Least that a session may set"},
     {"live", "min_speech_ms_max", Integer{&live<&Live::min_speech_ms_max>, 0, 10000}, "Most that a session may set"},
     {"live", "partial_interval_ms", Integer{&live<&Live::partial_interval_ms>, 100, 60000},
-     "Time between unsettled texts of an utterance; 400 at most in its first two seconds, longer under load"},
+     "Time between unsettled texts of an utterance; 400 at most in its first three seconds, longer under load"},
     {"live", "partial_interval_ms_min", Integer{&live<&Live::partial_interval_ms_min>, 100, 60000},
      "Least that a session may set"},
     {"live", "partial_interval_ms_max", Integer{&live<&Live::partial_interval_ms_max>, 100, 60000},
