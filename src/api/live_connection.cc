@@ -226,7 +226,7 @@ void LiveConnection::on_tick(Clock::time_point now) {
 
 void LiveConnection::on_shutdown(Clock::time_point deadline) {
   deadline_ = deadline;
-  if (session_ && !session_->is_over()) send(warning_message("shutting_down", "the server is shutting down"));
+  send(warning_message("shutting_down", "the server is shutting down"));
   end("shutting_down", kGoingAway);
 }
 
