@@ -122,7 +122,7 @@ void LiveConnection::handle(const ClientMessage& message) {
 
 void LiveConnection::on_binary(std::vector<std::byte> message) {
   is_waiting_to_read_ = true;
-  if (session_ && !is_ending_ && !message.empty()) {
+  if (session_ && !message.empty()) {
     has_audio_ = true;
     const Status decoded = session_->push(message, Clock::now());
     count_audio();
@@ -226,7 +226,7 @@ void LiveConnection::on_tick(Clock::time_point now) {
 
 void LiveConnection::on_shutdown(Clock::time_point deadline) {
   deadline_ = deadline;
-  if (session_ && !session_->is_over()) send(warning_message("shutting_down", "the server is shutting down"));
+  send(warning_message("shutting_down", "the server is shutting down"));
   end("shutting_down", kGoingAway);
 }
 

@@ -141,7 +141,7 @@ TEST_F(LiveConnectionTest, AWholeSession) {
   EXPECT_FALSE(client->peer->closed);
   ASSERT_TRUE(client->send(kEnd));
   expect_end(*client, "end", 1000);
-  EXPECT_EQ(text(all(*client, "end")[0], "full_transcript"), "w1 w2 w3 w4 w5 w6");
+  EXPECT_EQ(text(all(*client, "end").at(0), "full_transcript"), "w1 w2 w3 w4 w5 w6");
   EXPECT_THAT(errors(*client), IsEmpty());
 
   const LiveCounters counters = service().counters();
@@ -193,7 +193,7 @@ TEST_F(LiveConnectionTest, StartChangesSettingsBeforeTheFirstAudio) {
   ASSERT_TRUE(client->send(words(1, 3, 1)));
   EXPECT_THAT(finals(*client), ElementsAre("w1 w2 w3"));
   EXPECT_EQ(model_.requests().back().options.language_token, 2);
-  EXPECT_FALSE(all(*client, "final")[0].as_object().contains("full_transcript"));
+  EXPECT_FALSE(all(*client, "final").at(0).as_object().contains("full_transcript"));
   ASSERT_TRUE(client->send(kEnd));
   expect_end(*client, "end", 1000);
   EXPECT_EQ(service().counters().ended.at("end"), 1u) << "the sessions that start replaced were none";
@@ -251,7 +251,7 @@ TEST_F(LiveConnectionTest, FinalizeEndsTheUtteranceAndNotTheStream) {
   EXPECT_THAT(finals(*client), IsEmpty());
   ASSERT_TRUE(client->send(std::string(R"({"type":"finalize"})")));
   EXPECT_THAT(finals(*client), ElementsAre("w1 w2 w3"));
-  EXPECT_EQ(text(all(*client, "final")[0], "reason"), "finalize");
+  EXPECT_EQ(text(all(*client, "final").at(0), "reason"), "finalize");
   ASSERT_TRUE(client->send(words(4, 6)));
   ASSERT_TRUE(client->send(kEnd));
   EXPECT_THAT(finals(*client), ElementsAre("w1 w2 w3", "w4 w5 w6"));
@@ -310,6 +310,7 @@ TEST_F(LiveConnectionTest, NothingCountsBehindTheEnd) {
   EXPECT_FALSE(client->peer->closed);
   while (model_.release()) client->settle();
   EXPECT_THAT(types(*client), ElementsAre("ready", "final", "end"));
+  EXPECT_EQ(all(*client, "ready").size(), 1u);
   EXPECT_THAT(finals(*client), ElementsAre("w1 w2 w3"));
   expect_end(*client, "end", 1000);
   EXPECT_NEAR(service().counters().audio_s, 1.2, 0.01);
@@ -392,7 +393,7 @@ TEST_F(LiveConnectionTest, TheLongestSessionIsWarnedOnceAMinuteBefore) {
   client->tick(now_ + seconds(541));
   client->tick(now_ + seconds(542));
   ASSERT_EQ(all(*client, "warning").size(), 1u);
-  EXPECT_EQ(text(all(*client, "warning")[0], "code"), "session_limit");
+  EXPECT_EQ(text(all(*client, "warning").at(0), "code"), "session_limit");
   EXPECT_FALSE(client->peer->closed);
   client->tick(now_ + seconds(601));
   EXPECT_THAT(finals(*client), ElementsAre("w1 w2 w3"));
@@ -427,7 +428,7 @@ TEST_F(LiveConnectionTest, WhatIsOutstandingAtTheDeadlineIsGivenUpAndSaidSo) {
   EXPECT_FALSE(client->peer->closed);
   client->tick(now_ + milliseconds(8600));
   expect_end(*client, "shutting_down", 1001);
-  EXPECT_GT(all(*client, "end")[0].at("audio").at("dropped").at("shutting_down").as_int64(), 10000);
+  EXPECT_GT(all(*client, "end").at(0).at("audio").at("dropped").at("shutting_down").as_int64(), 10000);
 }
 
 TEST_F(LiveConnectionTest, AShutdownLeavesASessionThatEndsAnywayItsReason) {
@@ -467,7 +468,7 @@ TEST_F(LiveConnectionTest, MessagesOfSeveralChannelsNameTheirs) {
   for (const json::value& message : all(*client, "partial")) EXPECT_TRUE(message.as_object().contains("channel"));
   ASSERT_TRUE(client->send(kEnd));
   expect_end(*client, "end", 1000);
-  EXPECT_EQ(all(*client, "end")[0].at("channels").as_array().size(), 2u);
+  EXPECT_EQ(all(*client, "end").at(0).at("channels").as_array().size(), 2u);
   EXPECT_NEAR(service().counters().transcribed_s, 2 * 1.35, 0.3) << "seconds of each channel count";
 }
 
@@ -478,9 +479,9 @@ TEST_F(LiveConnectionTest, SamplesThatAreNoNumbersAreReportedOnce) {
   ASSERT_TRUE(client.send(std::as_bytes(std::span(samples))));
   ASSERT_TRUE(client.send(std::as_bytes(std::span(samples))));
   ASSERT_EQ(all(client, "warning").size(), 1u);
-  EXPECT_EQ(text(all(client, "warning")[0], "code"), "audio_not_finite");
+  EXPECT_EQ(text(all(client, "warning").at(0), "code"), "audio_not_finite");
   ASSERT_TRUE(client.send(kEnd));
-  EXPECT_EQ(all(client, "end")[0].at("not_finite").as_int64(), 2000);
+  EXPECT_EQ(all(client, "end").at(0).at("not_finite").as_int64(), 2000);
 }
 
 TEST_F(LiveConnectionTest, TheDaysMinutesEndItOnce) {
