@@ -37,6 +37,7 @@ class Value {
     if (const auto* string = typed_->if_string()) return std::string(*string);
     return expected("a string");
   }
+  /// Maybe NaN or infinite, which no range has in it.
   Result<double> number() const {
     double value = 0;
     if (typed_ == nullptr) {
@@ -44,15 +45,15 @@ class Value {
       if (error != std::errc() || end != text_.data() + text_.size()) return expected("a number");
     } else {
       boost::system::error_code error;
-      value = typed_->is_bool() ? NAN : typed_->to_number<double>(error);
+      value = typed_->to_number<double>(error);
       if (error) return expected("a number");
     }
-    if (!std::isfinite(value)) return expected("a number");
     return value;
   }
   Result<int> whole_number() const {
     STENOD_ASSIGN_OR_RETURN(const double value, number());
-    if (value != std::floor(value) || std::abs(value) > 1e9) return expected("a whole number");
+    const bool is_whole = value == std::floor(value) && std::abs(value) < 1e9;
+    if (!is_whole) return expected("a whole number");
     return static_cast<int>(value);
   }
   Result<bool> flag() const {

@@ -64,7 +64,7 @@ TEST_F(LiveServiceTest, TakesAsManySessionsAsAreAllowed) {
   EXPECT_EQ(refusal(*first), "ok");
   EXPECT_EQ(refusal(*second), "ok");
   const auto third = connect();
-  EXPECT_EQ(refusal(*third), "overloaded");
+  ASSERT_EQ(refusal(*third), "overloaded");
   EXPECT_THAT(third->refusal->message, HasSubstr("2 sessions"));
   EXPECT_GT(third->refusal->retry_after.count(), 0);
   EXPECT_EQ(service().counters().refused.at("overloaded"), 1u);
@@ -107,7 +107,7 @@ TEST_F(LiveServiceTest, TakesNoneWhileTheEngineCanCarryNoMore) {
   }
   busy_s += 1;
   const auto refused = connect();
-  EXPECT_EQ(refusal(*refused), "overloaded");
+  ASSERT_EQ(refusal(*refused), "overloaded");
   EXPECT_GT(refused->refusal->retry_after.count(), 0);
   EXPECT_EQ(service().counters().opened, 0u);
   for (int i = 0; i < 40; ++i) pacer_->stretch(now += std::chrono::milliseconds(250));
