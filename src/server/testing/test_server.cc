@@ -7,6 +7,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "base/log.h"
+
 namespace stenod::server::testing {
 namespace {
 
@@ -123,6 +125,7 @@ class TalkSocket : public EchoSocket {
 }  // namespace
 
 TestServer::TestServer(ServerOptions options) {
+  log::default_logger_raw();  // makes it before there are threads: the thread sanitizer doesn't see the library's lock
   options.listen = "127.0.0.1:0";
   options.metrics = &metrics;
   auto created = Server::create(std::move(options), routes(), websocket_routes(), pool);
