@@ -14,23 +14,18 @@ LiveService::LiveService(live::SpeechModel model, std::shared_ptr<live::Pacer> p
 
 LiveService::~LiveService() = default;
 
-Status LiveService::has_room() const {
+Status LiveService::look_for_room(int num_places) {
   Error error{ErrorCode::kOverloaded, {}, {}, std::chrono::seconds(5)};
   if (pacer_ && pacer_->is_saturated(std::chrono::steady_clock::now())) {
     error.message = "the sessions that are open need all of this machine";
     return error;
   }
+  const std::lock_guard lock(mutex_);
   if (num_places_taken_ >= options_.max_sessions) {
     error.message = fmt::format("{} sessions are open, which is all this server takes", num_places_taken_);
     return error;
   }
-  return {};
-}
-
-Status LiveService::take_place() {
-  const std::lock_guard lock(mutex_);
-  STENOD_RETURN_IF_ERROR(has_room());
-  ++num_places_taken_;
+  num_places_taken_ += num_places;
   return {};
 }
 
@@ -41,7 +36,7 @@ Result<std::unique_ptr<WebSocketHandler>> LiveService::open(const HttpRequest& r
     num_places_taken_ -= num_places;
     return error;
   };
-  if (const Status taken = take_place(); !taken) return refused(taken.error(), 0);
+  if (const Status taken = look_for_room(1); !taken) return refused(taken.error(), 0);
   access::StreamLease lease;
   if (access_ != nullptr) {
     auto opened = access_->open_stream(request.principal, request.client_address);
@@ -52,10 +47,7 @@ Result<std::unique_ptr<WebSocketHandler>> LiveService::open(const HttpRequest& r
 }
 
 Status LiveService::check(const HttpRequest& request) {
-  {
-    const std::lock_guard lock(mutex_);
-    STENOD_RETURN_IF_ERROR(has_room());
-  }
+  STENOD_RETURN_IF_ERROR(look_for_room(0));
   return access_ != nullptr ? access_->check_stream(request.principal, request.client_address) : Status();
 }
 

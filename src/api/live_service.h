@@ -68,10 +68,8 @@ class LiveService {
 
  private:
   friend class LiveConnection;
-  /// Precondition: mutex_ is held.
-  Status has_room() const;
-  /// On success the place is the caller's, to be given back.
-  Status take_place();
+  /// Whether one more session fits; takes `num_places` then, 0 or 1, which are the caller's to give back.
+  Status look_for_room(int num_places);
 
   const live::SpeechModel model_;
   const std::shared_ptr<live::Pacer> pacer_;

@@ -17,7 +17,7 @@ constexpr std::int64_t kSpeculateAfter = 200 * kRate / 1000;
 // in mid-sentence, and both halves are harder to understand than the whole.
 constexpr std::int64_t kPatience = 200 * kRate / 1000;
 // Where cuts in mid-sentence mostly are below this, and ends of sentences above.
-constexpr float kSureLogprob = -0.5f;
+constexpr float kFinishedLogprob = -0.5f;
 // At the latest an utterance that goes on ends at this length.
 constexpr std::int64_t kMaxUtterance = 26 * kRate;
 // Where no good place was found: the search for the quietest moment goes back so far.
@@ -132,7 +132,7 @@ bool Channel::is_over(const Utterance& utterance) const {
   const auto& outcome = utterance.final_request->outcome;
   if (!outcome) return false;
   if (!*outcome || (*outcome)->segments.empty()) return true;
-  return (*outcome)->avg_logprob >= kSureLogprob && ends_sentence((*outcome)->segments.front().text);
+  return (*outcome)->avg_logprob >= kFinishedLogprob && ends_sentence((*outcome)->segments.front().text);
 }
 
 void Channel::follow_chunk(float probability) {

@@ -44,8 +44,8 @@ constexpr std::size_t kMaxContextTokens = 100;
 // And while the engine is not busy.
 constexpr double kContextStretch = 1.5;
 // A final that the model is not sure of is decoded once more, of audio that begins a little later, and the better one
-// taken: what it is not sure of depends on how sounds happen to fall into frames. It was measured, on read speech, that
-// this takes off a fifteenth of the errors, and that sure text is not changed by it.
+// taken: what it is not sure of depends on how sounds happen to fall into frames. On read speech that takes off a
+// fifteenth of the errors.
 constexpr float kSureLogprob = -0.15f;
 constexpr int kMaxAsked = 2;
 constexpr std::int64_t kNextShift = 5 * kHop;
@@ -281,8 +281,8 @@ void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* reques
   if (outcome) {
     take_off_context(*request, utterance->begin, host_.model().text, *outcome);
     is_lost = request->context && is_lost_in_context(*outcome, *request->context, *utterance);
-    if (is_lost && !request->best)
-      return ask_again(utterance, utterance->begin, std::nullopt);  // the audio alone, then
+    // The audio alone, then.
+    if (is_lost && !request->best) return ask_again(utterance, utterance->begin, std::nullopt);
   }
   if (request->best &&
       (!outcome || is_lost || outcome->suppressed || outcome->avg_logprob <= request->best->avg_logprob)) {

@@ -69,8 +69,8 @@ Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::Tex
   auto words = text.split_words(segment.tokens, result.language_token);
   text::merge_punctuations(words);
   for (text::WordTokens& word : words) {
-    if (!word.tokens.empty() && !is_lonely_mark(word.word))
-      hypothesis.words.push_back({std::move(word.word), std::move(word.tokens), 0, 0, 0});
+    if (word.tokens.empty() || is_lonely_mark(word.word)) continue;
+    hypothesis.words.push_back({std::move(word.word), std::move(word.tokens), 0, 0, 0});
   }
   return hypothesis;
 }

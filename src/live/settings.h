@@ -22,7 +22,7 @@ struct SessionSettings {
   bool words = false;              ///< finals carry words with their times
   int partial_interval_ms = 1000;  ///< 400 at most in an utterance's first three seconds; 0: no partials
   double vad_threshold = 0.5;
-  int silence_ms = 500;     ///< ends an utterance
+  int silence_ms = 500;     ///< ends an utterance; 200 more in mid-sentence
   int min_speech_ms = 300;  ///< less is taken for a noise
   Chunking chunking = Chunking::kVad;
   double chunk_s = 3;
