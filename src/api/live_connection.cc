@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
+#include <span>
 #include <utility>
 
 #include "base/log.h"
@@ -16,7 +18,26 @@ constexpr auto kWarnBefore = std::chrono::seconds(60);
 // What is still outstanding so shortly before a deadline is given up, so that the client hears of it.
 constexpr auto kGiveUpBefore = std::chrono::milliseconds(1500);
 
-constexpr int kNormalClosure = 1000, kGoingAway = 1001, kPolicyViolation = 1008;
+// As much of a message is taken at once; then others get their turn. A message of 16 MiB may be half an hour of audio.
+constexpr std::size_t kSliceBytes = 64 * 1024;
+
+// RFC 6455, 7.4.1, and 1013 of its registry.
+constexpr int kNormalClosure = 1000, kGoingAway = 1001, kPolicyViolation = 1008, kMessageTooBig = 1009,
+              kInternalError = 1011, kTryAgainLater = 1013;
+
+int close_code_for(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kAudioTooLong:
+      return kMessageTooBig;
+    case ErrorCode::kInternal:
+      return kInternalError;
+    case ErrorCode::kOutOfMemory:
+    case ErrorCode::kOverloaded:
+      return kTryAgainLater;
+    default:
+      return kPolicyViolation;
+  }
+}
 
 std::string random_id() {
   std::random_device source;
@@ -42,6 +63,7 @@ LiveConnection::LiveConnection(LiveService& service, const HttpRequest& request,
 }
 
 LiveConnection::~LiveConnection() {
+  *alive_ = nullptr;
   const std::lock_guard lock(service_.mutex_);
   --service_.num_places_taken_;
   service_.sessions_.erase(id_);
@@ -58,7 +80,7 @@ void LiveConnection::on_open(std::shared_ptr<WebSocketPeer> peer) {
     return;
   }
   is_waiting_to_read_ = true;
-  read_when_wanted();
+  go_on();
 }
 
 Status LiveConnection::start(const LiveSettings& settings) {
@@ -66,7 +88,9 @@ Status LiveConnection::start(const LiveSettings& settings) {
                              [this](const live::Event& event) { on_event(event); },
                              [this](int channel, double begin, double end, const std::string& reason,
                                     const std::string& text) { on_suppressed(channel, begin, end, reason, text); }};
-  STENOD_ASSIGN_OR_RETURN(session_, live::Session::create(std::move(parts), settings.session));
+  live::SessionSettings session = settings.session;
+  if (settings.plain_text) session.partial_interval_ms = 0;  // nobody would see them
+  STENOD_ASSIGN_OR_RETURN(session_, live::Session::create(std::move(parts), std::move(session)));
   settings_ = settings;
   send(ready_message(id_, settings_, service_.options_.offer));
   return {};
@@ -84,7 +108,7 @@ void LiveConnection::on_text(std::string message) {
   } else {
     reject(parsed.error());
   }
-  read_when_wanted();
+  go_on();
 }
 
 void LiveConnection::reject(const Error& error) {
@@ -122,13 +146,18 @@ void LiveConnection::handle(const ClientMessage& message) {
 
 void LiveConnection::on_binary(std::vector<std::byte> message) {
   is_waiting_to_read_ = true;
-  if (session_ && !message.empty()) {
-    has_audio_ = true;
-    const Status decoded = session_->push(message, Clock::now());
-    count_audio();
-    if (!decoded) fail(decoded.error());
-  }
-  read_when_wanted();
+  has_audio_ |= !message.empty();
+  audio_ = std::move(message);
+  num_taken_ = 0;
+  go_on();
+}
+
+void LiveConnection::take_slice() {
+  const auto slice = std::span(audio_).subspan(num_taken_, std::min(kSliceBytes, audio_.size() - num_taken_));
+  num_taken_ += slice.size();
+  const Status decoded = session_->push(slice, Clock::now());
+  count_audio();
+  if (!decoded) fail(decoded.error());
 }
 
 void LiveConnection::count_audio() {
@@ -143,8 +172,22 @@ void LiveConnection::count_audio() {
 }
 
 // The client waits, held up by TCP, while too much of its audio waits for text.
-void LiveConnection::read_when_wanted() {
-  if (!is_waiting_to_read_ || !peer_ || (session_ && !session_->wants_audio())) return;
+void LiveConnection::go_on() {
+  if (!is_waiting_to_read_ || is_go_on_posted_ || !peer_ || (session_ && !session_->wants_audio())) return;
+  if (session_ && !is_ending_ && num_taken_ < audio_.size()) {
+    take_slice();
+    if (num_taken_ < audio_.size()) {
+      is_go_on_posted_ = true;
+      return strand_.post([alive = alive_] {
+        if (*alive == nullptr) return;
+        (*alive)->is_go_on_posted_ = false;
+        (*alive)->go_on();
+      });
+    }
+  }
+  audio_ = {};
+  num_taken_ = 0;
+  if (session_ && !session_->wants_audio()) return;
   is_waiting_to_read_ = false;
   asked_at_ = Clock::now();
   peer_->read_next();
@@ -163,6 +206,7 @@ void LiveConnection::on_event(const live::Event& event) {
   }
   if (const auto* end_event = std::get_if<live::End>(&event)) {
     account(*end_event);
+    if (!is_ending_) close_code_ = kInternalError;  // the session has ended itself
     peer_->close(close_code_, end_event->reason);
   } else {
     const std::lock_guard lock(service_.mutex_);
@@ -193,7 +237,7 @@ void LiveConnection::fail(const Error& error) {
       log::level::info, "session_error",
       {{"session_id", id_}, {"code", error_name(error.code)}, {"param", error.param}, {"message", error.message}});
   send(error_message(error));
-  end(std::string(error_name(error.code)), kPolicyViolation);
+  end(std::string(error_name(error.code)), close_code_for(error.code));
 }
 
 void LiveConnection::end(std::string reason, int close_code) {
@@ -220,7 +264,7 @@ void LiveConnection::on_tick(Clock::time_point now) {
   }
   // A client that is held up is not idle.
   if (!is_waiting_to_read_ && now - asked_at_ >= options.idle_timeout) end("idle_timeout", kPolicyViolation);
-  read_when_wanted();
+  go_on();
   update_status();
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "access/access.h"
 #include "api/live_service.h"
@@ -41,7 +43,9 @@ class LiveConnection : public WebSocketHandler {
   /// Ends the session with its finals, then closes. Whoever comes first says why.
   void end(std::string reason, int close_code);
   void count_audio();
-  void read_when_wanted();
+  /// Takes the next bit of the message that is at work, or asks for the next message, if that is wanted now.
+  void go_on();
+  void take_slice();
   void update_status();
   void account(const live::End& end);
 
@@ -54,6 +58,9 @@ class LiveConnection : public WebSocketHandler {
   std::shared_ptr<WebSocketPeer> peer_;
   LiveSettings settings_;
   std::shared_ptr<live::Session> session_;
+  std::vector<std::byte> audio_;  ///< the message that is at work
+  std::size_t num_taken_ = 0;     ///< bytes of it that the session has
+  bool is_go_on_posted_ = false;
   bool has_audio_ = false;
   bool is_waiting_to_read_ = false;  ///< the client's next message was not asked for yet
   bool is_warned_ = false;           ///< that the time is nearly up
@@ -63,6 +70,8 @@ class LiveConnection : public WebSocketHandler {
   double counted_audio_s_ = 0;
   Clock::time_point asked_at_ = opened_;  ///< when the client's next message was asked for
   std::optional<Clock::time_point> deadline_;
+  /// Null once the connection is gone, for what is still posted to its strand.
+  const std::shared_ptr<LiveConnection*> alive_ = std::make_shared<LiveConnection*>(this);
 };
 
 }  // namespace stenod::api

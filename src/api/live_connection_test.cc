@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "access/testing/access_folder.h"
 #include "api/testing/live_client.h"
@@ -54,6 +56,16 @@ class LiveConnectionTest : public ::testing::Test {
     for (int i = first; i <= last; ++i) say(samples, i);
     pause(samples, then_s);
     return samples;
+  }
+  /// And the number of utterances in them.
+  static std::pair<std::vector<std::int16_t>, std::size_t> five_minutes() {
+    std::vector<std::int16_t> samples;
+    std::size_t num_utterances = 0;
+    for (; samples.size() < 300 * 16000; ++num_utterances) {
+      for (int i = 1; i <= 20; ++i) say(samples, i);
+      pause(samples, 1);
+    }
+    return {samples, num_utterances};
   }
   static json::value parsed(const std::string& message) {
     auto value = parse_json(message);
@@ -358,6 +370,51 @@ TEST_F(LiveConnectionTest, AClientThatIsAheadOfTheEngineIsHeldUpAndNotIdle) {
   EXPECT_TRUE(client->send(kEnd));
   expect_end(*client, "end", 1000);
   EXPECT_EQ(finals(*client).size(), all(*client, "final").size());
+}
+
+TEST_F(LiveConnectionTest, AMessageOfManyMinutesIsTakenBitByBit) {
+  model_.holds_answers = true;
+  const auto client = connect({{"partial_interval_ms", "0"}});
+  const auto [samples, num_utterances] = five_minutes();
+  ASSERT_TRUE(client->send(samples));
+  for (int i = 0; i < 20; ++i) client->settle();
+  EXPECT_FALSE(client->is_heard()) << "the rest of the message waits";
+  EXPECT_LE(service().sessions().size(), 1u);
+  const auto requests = model_.requests();
+  EXPECT_LE(requests.size(), 20u) << "90 s of audio wait, no more";
+  const auto live = std::count_if(requests.begin(), requests.end(), [](const auto& request) {
+    return request.request_class == scheduler::RequestClass::kLiveFinal;
+  });
+  EXPECT_LE(live, 2) << "what is 10 s ahead of the clock has the class of files";
+  EXPECT_GE(requests.size(), 8u);
+
+  for (int i = 1; !client->is_heard() && i < 100; ++i) {
+    while (model_.release()) client->settle();
+    client->tick(LiveClient::Clock::now());
+    for (int k = 0; k < 20; ++k) client->settle();
+  }
+  ASSERT_TRUE(client->send(kEnd));
+  while (model_.release()) client->settle();
+  expect_end(*client, "end", 1000);
+  EXPECT_EQ(finals(*client).size(), num_utterances);
+}
+
+TEST_F(LiveConnectionTest, TheRestOfALongMessageIsDroppedWhenTheSessionEnds) {
+  model_.holds_answers = true;
+  const auto client = connect({{"partial_interval_ms", "0"}});
+  ASSERT_TRUE(client->send(five_minutes().first));
+  client->shut_down(LiveClient::Clock::now() + seconds(10));
+  for (int i = 0; i < 20; ++i) client->settle();
+  while (model_.release()) client->settle();
+  expect_end(*client, "shutting_down", 1001);
+}
+
+TEST_F(LiveConnectionTest, PlainTextIsNotPreparedInPartials) {
+  const auto client = connect({{"format", "text"}});
+  ASSERT_TRUE(client->send(words(1, 6, 1)));
+  ASSERT_TRUE(client->send(kEnd));
+  EXPECT_THAT(client->peer->sent, ElementsAre("w1 w2 w3 w4 w5 w6"));
+  EXPECT_EQ(model_.num_requests(), 1u);
 }
 
 TEST_F(LiveConnectionTest, SilenceOfTheClientEndsItWithItsFinals) {

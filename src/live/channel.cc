@@ -120,7 +120,11 @@ void Channel::follow_speech(float probability) {
   if (is_over(utterance)) {
     close_utterance(FinalReason::kSilence, utterance.final_request->end);
   } else if (endpointer_.position() - utterance.begin >= kMaxUtterance) {
-    split_where_quietest();
+    if (utterance.final_request) {  // there is a pause
+      close_utterance(FinalReason::kLength, utterance.final_request->end);
+    } else {
+      split_where_quietest();
+    }
   }
 }
 
@@ -154,10 +158,13 @@ void Channel::open_utterance(std::int64_t begin, std::int64_t speech_begin) {
   open_ = std::make_shared<Utterance>();
   open_->id = host_.next_utterance();
   open_->begin = begin;
-  open_->share_begin = begin;
+  open_->share_begin = std::max(begin, free_from_);
   open_->speech_begin = open_->speech_end = speech_begin;
   open_->asked_at = speech_begin;
   open_->language = language_.token();
+  // The rest of what was cut on request is speech, however short.
+  open_->is_confirmed = cut_at_ >= 0 && speech_begin - cut_at_ < 2 * Endpointer::kChunkSamples;
+  cut_at_ = -1;
 }
 
 // Precondition: a final has been asked for, or can be.
@@ -246,11 +253,17 @@ void Channel::finalize(FinalReason reason) {
     if (end > open_->begin) close_chunk(reason, end, end);
     return;
   }
-  if (!open_->is_confirmed) {
-    drop_short_speech();
-    return;
-  }
+  if (!open_->is_confirmed) return;
+  const bool is_speaking = endpointer_.silence() == 0;
   close_utterance(reason, open_->final_request ? open_->final_request->end : on_grid(endpointer_.position()));
+  if (is_speaking) cut_at_ = free_from_;
+}
+
+void Channel::set_language(std::optional<int> token) {
+  language_.set(token);
+  language_from_ = num_samples_;
+  if (open_ && open_->stable.empty()) open_->language = token;
+  if (context_) context_->language = token;
 }
 
 void Channel::finish(FinalReason reason) {
@@ -280,12 +293,14 @@ void Channel::finish(FinalReason reason) {
 }
 
 void Channel::abandon(const std::string& reason) {
-  for (const UtterancePtr& utterance : closed_) {
+  for (const UtterancePtr& utterance : std::exchange(closed_, {})) {
     utterance->final_request->stop.request_stop();
-    ledger_.add_dropped(utterance->share_begin, utterance->share_end, reason);
-    host_.on_suppressed(index_, seconds(utterance->speech_begin), seconds(utterance->speech_end), reason, {});
+    if (utterance->stable.empty()) {
+      drop(*utterance, reason, {});
+    } else {
+      publish_promised(*utterance);
+    }
   }
-  closed_.clear();
 }
 
 std::int64_t Channel::pending_samples() const {

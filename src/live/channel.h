@@ -35,11 +35,13 @@ class Channel {
 
   /// The next samples at 16 kHz.
   void push(std::span<const std::int16_t> samples);
-  /// Ends the open utterance here.
+  /// Ends the open utterance here, unless it is too short to tell whether it is speech. When somebody is speaking, what
+  /// follows goes on in the next one.
   void finalize(FinalReason reason);
   /// No more samples will come. Finals may still be outstanding: see is_idle().
   void finish(FinalReason reason);
-  /// Gives up what waits for text; it is accounted for as dropped. After finish().
+  /// Gives up what waits for text: what was promised of it is published, the rest accounted for as dropped. After
+  /// finish().
   void abandon(const std::string& reason);
   /// Asks the engine again where it was full.
   void retry();
@@ -54,12 +56,16 @@ class Channel {
   std::int64_t num_samples() const { return num_samples_; }
   const Ledger& ledger() const { return ledger_; }
   const std::string& transcript() const { return transcript_; }
-  LanguageChoice& language() { return language_; }
+  /// To decode with; none: it is found out.
+  std::optional<int> language_token() const { return language_.token(); }
+  /// From here on; none: to be found out anew.
+  void set_language(std::optional<int> token);
 
  private:
   using UtterancePtr = std::shared_ptr<Utterance>;
 
   bool is_fixed() const { return host_.settings().chunking == Chunking::kFixed; }
+  bool shows_partials() const { return host_.settings().partial_interval_ms > 0; }
 
   // Cutting.
   void judge(std::span<const float> samples);
@@ -92,6 +98,7 @@ class Channel {
   void take_hypothesis(const UtterancePtr& utterance, std::int64_t end, const engine::WindowResult& result,
                        bool is_pause);
   std::size_t settled_words(const Utterance& utterance, const Hypothesis& hypothesis, std::int64_t heard_by) const;
+  void drop_trailing_punctuation(std::vector<int>& tokens) const;
   void promise(Utterance& utterance, const Hypothesis& hypothesis, std::size_t num_words, std::int64_t end,
                int language_token);
   bool commit(const UtterancePtr& utterance, std::size_t num_agreed, std::int64_t end,
@@ -99,6 +106,8 @@ class Channel {
   void publish_partial(Utterance& utterance, std::int64_t end);
   void publish_closed();
   void publish(Utterance& utterance);
+  void publish_promised(const Utterance& utterance);
+  void drop(const Utterance& utterance, const std::string& reason, const std::string& text);
   void publish_final(const Utterance& utterance, const Hypothesis& hypothesis, const engine::WindowResult& result);
   void remember(const Utterance& utterance, std::vector<int> tokens, int language_token);
   std::size_t skip_repeated_words(const Hypothesis& hypothesis, const Utterance& utterance) const;
@@ -123,12 +132,14 @@ class Channel {
 
   Endpointer endpointer_;
   std::int64_t free_from_ = 0;  ///< what lies before is accounted for, or belongs to an utterance
+  std::int64_t cut_at_ = -1;    ///< where an utterance was ended while somebody spoke, on request
   UtterancePtr open_;
   std::deque<UtterancePtr> closed_;  ///< in order, waiting for their text
 
   std::optional<Context> context_;  ///< the utterance that was published last
 
   LanguageChoice language_;
+  std::int64_t language_from_ = 0;  ///< what was said before tells nothing of the language
   Ledger ledger_;
   std::string transcript_;
   /// Words published last, with their times on the stream's clock: what pieces of fixed length may repeat.

@@ -26,15 +26,21 @@ constexpr std::int64_t kLongUtterance = 8 * kRate;
 constexpr std::int64_t kTimesFrom = 6 * kRate;
 // Words that end later than this before the end of the audio may still change.
 constexpr double kUnsettled_s = 0.5;
-// A hypothesis that the model believes in less is no reason to end an utterance.
+// From this length on anywhere, and by any hypothesis.
+constexpr std::int64_t kVeryLongUtterance = 16 * kRate;
+// A hypothesis that the model believes in less is no reason to end a shorter one.
 constexpr float kCommitLogprob = -0.8f;
 // The interval of partials while an utterance is young, and how long it is young; before its first words.
 constexpr std::int64_t kYoungInterval = 400 * kRate / 1000;
 constexpr std::int64_t kYoung = 3 * kRate;
 constexpr std::int64_t kFirstInterval = 200 * kRate / 1000;
+// The interval of hypotheses where no partials are wanted.
+constexpr std::int64_t kHiddenInterval = kRate;
 // What is promised must have been heard so long ago, and by every hypothesis since. Fewer errors are promised than by
 // the agreement of two hypotheses in a row, which may have heard nearly the same.
 constexpr std::int64_t kSettleAfter = 1500 * kRate / 1000;
+// At a pause the first half of an utterance of this length and more is promised in any case.
+constexpr std::int64_t kHalfSettled = 4 * kRate;
 // Of tokens: prefix and draft each, below the model's 224.
 constexpr std::size_t kMaxKnownTokens = 200;
 // Context is worth its cost up to so much: of its audio, of that and the utterance's, of its text.
@@ -63,14 +69,16 @@ std::int64_t samples(double seconds) { return std::llround(seconds * kRate); }
 /// How long a pause between words must be to end an utterance of that length there, where no sentence ends.
 double min_pause_s(std::int64_t length) {
   if (length < 12 * kRate) return 0.25;
-  if (length < 16 * kRate) return 0.1;
+  if (length < kVeryLongUtterance) return 0.1;
   return -1;
 }
 
-/// Partials are not repeated in a longer window; instead nothing is shown that looks wrong.
+/// Partials are not repeated in a longer window; instead nothing is shown that looks wrong. What the model merely is
+/// not sure of is shown, as it would be in a final: of speech that is hard to understand there is nothing else.
 bool is_presentable(const engine::WindowResult& result) {
+  using whisper::QualityIssue;
   if (result.suppressed) return false;
-  return !result.doubt || *result.doubt == whisper::QualityIssue::kLanguage;
+  return !result.doubt || *result.doubt == QualityIssue::kLanguage || *result.doubt == QualityIssue::kLowLogprob;
 }
 
 /// Leaves what was said in the utterance itself, with times from its beginning on.
@@ -103,7 +111,7 @@ bool begins_with_end_of(const std::vector<int>& given, const std::vector<int>& t
 /// Models sometimes think that all was said with the text that was given, write it once more, or go astray behind it.
 bool is_lost_in_context(const engine::WindowResult& result, const Context& context, const Utterance& utterance) {
   using whisper::QualityIssue;
-  if (result.segments.empty() || text::strip(result.segments.front().text).empty()) return true;
+  if (result.segments.empty() || is_trailing_punctuation(result.segments.front().text)) return true;
   if (begins_with_end_of(context.tokens, result.segments.front().tokens)) return true;
   const auto issue = result.doubt.value_or(QualityIssue::kLanguage);
   if (issue != QualityIssue::kLanguage && issue != QualityIssue::kLowLogprob) return true;
@@ -118,16 +126,6 @@ std::shared_ptr<const audio::LogMel> without_first(const audio::LogMel& mel, std
   own->num_frames = mel.num_frames - first;
   own->values.assign(mel.values.begin() + static_cast<std::ptrdiff_t>(first) * mel.num_mels, mel.values.end());
   return own;
-}
-
-/// Letters and digits alone, lower case in ASCII, to compare words of pieces that overlap.
-std::string bare(std::string_view word) {
-  std::string bare;
-  for (const char c : word) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x80 || std::isalnum(byte) != 0) bare += static_cast<char>(std::tolower(byte));
-  }
-  return bare;
 }
 
 }  // namespace
@@ -154,8 +152,9 @@ std::optional<Context> Channel::context_for(const Utterance& utterance, std::int
   const bool fits = context_ && !is_fixed() && utterance.speech_peak >= transcribe::kClearSpeech &&
                     utterance.begin >= context_->end && utterance.begin - context_->end <= kContextGap &&
                     context_->end - context_->begin <= kMaxContext && end - context_->begin <= kMaxWithContext &&
-                    context_->tokens.size() <= kMaxContextTokens && context_->begin / kHop >= first_frame_ &&
-                    host_.partial_stretch() <= kContextStretch;
+                    context_->tokens.size() <= kMaxContextTokens &&
+                    context_->tokens.size() + utterance.stable.size() <= kMaxKnownTokens &&
+                    context_->begin / kHop >= first_frame_ && host_.partial_stretch() <= kContextStretch;
   return fits ? context_ : std::nullopt;
 }
 
@@ -185,19 +184,26 @@ engine::Request Channel::make_request(const Utterance& utterance, std::int64_t e
 
 void Channel::ask_for_partial() {
   const SessionSettings& settings = host_.settings();
-  if (!open_ || !open_->is_confirmed || is_finished_ || settings.partial_interval_ms == 0) return;
+  if (!open_ || !open_->is_confirmed || is_finished_) return;
   // Finals come first, in time and in order.
   if (open_->partial || open_->final_request || !closed_.empty() || !host_.wants_partials()) return;
   if (is_fixed() && open_->speech_peak < settings.vad_threshold) return;
   const std::int64_t position = endpointer_.position();
   std::int64_t interval = settings.partial_interval_ms * kRate / 1000;
-  if (position - open_->speech_begin < kYoung) {
+  if (!shows_partials()) {
+    // What goes on is cut by them.
+    if (is_fixed() || position - open_->begin < kTimesFrom) return;
+    interval = kHiddenInterval;
+  } else if (position - open_->speech_begin < kYoung) {
     interval = std::min(interval, open_->revision == 0 ? kFirstInterval : kYoungInterval);
   }
-  const double stretch = open_->revision > 0 ? host_.partial_stretch() : 1;  // the first words are worth it
-  if (position - open_->asked_at < static_cast<std::int64_t>(stretch * static_cast<double>(interval))) return;
+  const bool is_first = shows_partials() && open_->revision == 0;
+  const double stretch = is_first ? 1 : host_.partial_stretch();  // the first words are worth it
+  const auto wanted = static_cast<std::int64_t>(stretch * static_cast<double>(interval));
+  if (position - open_->asked_at < wanted) return;
 
-  open_->asked_at = position;
+  // At this rate on average, however coarse the pieces in which the audio comes.
+  open_->asked_at = std::max(open_->asked_at + wanted, position - wanted / 2);
   auto stop = std::make_shared<std::stop_source>();
   engine::Request request = make_request(*open_, position, std::nullopt, open_->latest().tokens());
   request.audio = features(open_->begin, position);
@@ -329,14 +335,20 @@ void Channel::take_hypothesis(const UtterancePtr& utterance, std::int64_t end, c
                               bool is_pause) {
   Hypothesis hypothesis = make_hypothesis(result, host_.model().text);
   if (!is_presentable(result) || hypothesis.words.empty()) return;
-  language_.hear(result.language_token, result.language_probability,
-                 seconds(utterance->speech_end - utterance->speech_begin), false);
+  if (utterance->begin >= language_from_) {
+    language_.hear(result.language_token, result.language_probability,
+                   seconds(utterance->speech_end - utterance->speech_begin), false);
+  }
   const std::size_t num_agreed = num_agreed_words(utterance->latest(), hypothesis);
   // Who has paused has finished the word.
   const std::int64_t settle_after = is_pause ? 0 : kSettleAfter;
-  if (!is_fixed()) {
-    promise(*utterance, hypothesis, settled_words(*utterance, hypothesis, end - settle_after), end,
-            result.language_token);
+  if (!is_fixed() && shows_partials() && result.doubt != whisper::QualityIssue::kLowLogprob) {
+    std::size_t num_settled = settled_words(*utterance, hypothesis, end - settle_after);
+    // Of what was decoded as a final the first half has been heard long ago.
+    if (is_pause && end - utterance->begin >= kHalfSettled) {
+      num_settled = std::max(num_settled, (hypothesis.words.size() + 1) / 2);
+    }
+    promise(*utterance, hypothesis, num_settled, end, result.language_token);
   }
   while (utterance->heard.size() >= 2 && utterance->heard[1].end <= end - kSettleAfter) utterance->heard.pop_front();
   utterance->heard.push_back({end, std::move(hypothesis)});
@@ -356,9 +368,16 @@ std::size_t Channel::settled_words(const Utterance& utterance, const Hypothesis&
   return 0;
 }
 
+// The model says itself whether the sentence has ended, when it hears how it goes on.
+void Channel::drop_trailing_punctuation(std::vector<int>& tokens) const {
+  const auto& detokenise = host_.model().text.detokenise;
+  while (tokens.size() > 1 && is_trailing_punctuation(detokenise(std::span(tokens).last(1)))) tokens.pop_back();
+}
+
 void Channel::promise(Utterance& utterance, const Hypothesis& hypothesis, std::size_t num_words, std::int64_t end,
                       int language_token) {
   std::vector<int> tokens = hypothesis.tokens(0, num_words);
+  drop_trailing_punctuation(tokens);
   if (tokens.size() <= utterance.stable.size() || tokens.size() > kMaxKnownTokens) return;
   utterance.stable = std::move(tokens);
   utterance.stable_end = hypothesis.has_times ? utterance.begin + samples(hypothesis.words[num_words - 1].end_s) : end;
@@ -370,7 +389,8 @@ bool Channel::commit(const UtterancePtr& utterance, std::size_t num_agreed, std:
                      const engine::WindowResult& result) {
   const std::int64_t length = end - utterance->begin;
   const Hypothesis& hypothesis = utterance->latest();
-  if (length < kLongUtterance || !hypothesis.has_times || result.avg_logprob < kCommitLogprob) return false;
+  if (length < kLongUtterance || !hypothesis.has_times) return false;
+  if (length < kVeryLongUtterance && result.avg_logprob < kCommitLogprob) return false;
   std::size_t min_words = 0;
   for (std::size_t tokens = 0; tokens < utterance->stable.size() && min_words < hypothesis.words.size(); ++min_words) {
     tokens += hypothesis.words[min_words].tokens.size();
@@ -407,6 +427,7 @@ bool Channel::commit(const UtterancePtr& utterance, std::size_t num_agreed, std:
 }
 
 void Channel::publish_partial(Utterance& utterance, std::int64_t end) {
+  if (!shows_partials()) return;
   const auto& detokenise = host_.model().text.detokenise;
   const Hypothesis& hypothesis = utterance.latest();
   std::size_t first = 0;
@@ -440,28 +461,35 @@ void Channel::publish(Utterance& utterance) {
   }
   const std::string reason(outcome ? whisper::issue_name(*outcome->suppressed) : error_name(outcome.error().code));
   if (!outcome) host_.emit(Warning{reason, outcome.error().message});
-  if (!utterance.stable.empty()) {
-    // What was promised stands.
-    Hypothesis promised;
-    for (const HypothesisWord& word : utterance.latest().words) {
-      if (promised.tokens(0, promised.words.size()).size() >= utterance.stable.size()) break;
-      promised.words.push_back(word);
-    }
-    engine::WindowResult result;
-    result.language_token = utterance.language.value_or(-1);
-    publish_final(utterance, promised, result);
-    return;
+  if (!utterance.stable.empty()) return publish_promised(utterance);
+  drop(utterance, reason, outcome ? outcome->suppressed_text : std::string());
+}
+
+// What was promised stands, also where there is no more than that.
+void Channel::publish_promised(const Utterance& utterance) {
+  Hypothesis promised;
+  for (const HypothesisWord& word : utterance.latest().words) {
+    if (promised.tokens().size() >= utterance.stable.size()) break;
+    promised.words.push_back(word);
   }
+  engine::WindowResult result;
+  result.language_token = utterance.language.value_or(-1);
+  publish_final(utterance, promised, result);
+}
+
+void Channel::drop(const Utterance& utterance, const std::string& reason, const std::string& text) {
   ledger_.add_dropped(utterance.share_begin, utterance.share_end, reason);
-  host_.on_suppressed(index_, seconds(utterance.speech_begin), seconds(utterance.speech_end), reason,
-                      outcome ? outcome->suppressed_text : std::string());
+  host_.on_suppressed(index_, seconds(utterance.speech_begin), seconds(utterance.speech_end), reason, text);
 }
 
 void Channel::publish_final(const Utterance& utterance, const Hypothesis& hypothesis,
                             const engine::WindowResult& result) {
   const SpeechModel& model = host_.model();
+  if (hypothesis.words.empty()) return drop(utterance, std::string(issue_name(whisper::QualityIssue::kEmpty)), {});
   ledger_.add_transcribed(utterance.share_begin, utterance.share_end);
-  language_.hear(result.language_token, result.language_probability, 0, true);
+  if (utterance.begin >= language_from_) {
+    language_.hear(result.language_token, result.language_probability, 0, true);
+  }
 
   std::size_t first = 0, last = hypothesis.words.size();
   if (is_fixed() && hypothesis.has_times) {
@@ -511,9 +539,7 @@ void Channel::remember(const Utterance& utterance, std::vector<int> tokens, int 
   const bool goes_on = context_ && utterance.begin >= context_->end && utterance.begin - context_->end <= kContextGap &&
                        utterance.share_end - context_->begin <= kMaxContext &&
                        context_->tokens.size() + tokens.size() <= kMaxContextTokens;
-  // The model says itself whether the sentence has ended, now that it hears how it goes on.
-  const auto& detokenise = host_.model().text.detokenise;
-  while (tokens.size() > 1 && is_trailing_punctuation(detokenise(std::vector<int>{tokens.back()}))) tokens.pop_back();
+  drop_trailing_punctuation(tokens);
   if (!goes_on) context_ = Context{utterance.begin, utterance.share_end, {}, std::nullopt};
   context_->end = utterance.share_end;
   context_->tokens.insert(context_->tokens.end(), tokens.begin(), tokens.end());
@@ -524,7 +550,7 @@ void Channel::remember(const Utterance& utterance, std::vector<int> tokens, int 
 // or, where none are alike, those in the earlier half of the overlap.
 std::size_t Channel::skip_repeated_words(const Hypothesis& hypothesis, const Utterance& utterance) const {
   const double begin_s = seconds(utterance.begin);
-  const double cut_s = seconds(utterance.share_begin == utterance.begin ? utterance.begin : utterance.share_begin);
+  const double cut_s = seconds(utterance.share_begin);
   std::size_t most = 0, by_text = 0;
   for (std::size_t first = 0; first < hypothesis.words.size(); ++first) {
     if (begin_s + hypothesis.words[first].start_s > cut_s + host_.settings().overlap_s) break;
@@ -535,7 +561,7 @@ std::size_t Channel::skip_repeated_words(const Hypothesis& hypothesis, const Utt
       if (published->end_s < begin_s) continue;  // said before this piece begins
       const bool alike =
           std::equal(published, published_words_.end(), hypothesis.words.begin() + static_cast<std::ptrdiff_t>(first),
-                     [](const auto& a, const auto& b) { return bare(a.text) == bare(b.text); });
+                     [](const auto& a, const auto& b) { return bare_word(a.text) == bare_word(b.text); });
       if (!alike) continue;
       most = length;
       by_text = first + length;

@@ -61,6 +61,7 @@ struct End {
   std::vector<LedgerTotals> channels;  ///< in input frames
   std::int64_t num_not_finite = 0;     ///< samples that were no numbers, and counted as 0
   std::int64_t num_clipped = 0;        ///< samples beyond [-1, 1]
+  bool is_accounted = true;            ///< false: samples are in no account or in two, a defect of this program
   std::string reason;                  ///< "end", or why the server ended the session
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <string_view>
 #include <utility>
 
@@ -75,10 +76,19 @@ Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::Tex
   return hypothesis;
 }
 
+std::string bare_word(std::string_view word) {
+  std::string bare;
+  for (const char c : word) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80 || std::isalnum(byte) != 0) bare += static_cast<char>(std::tolower(byte));
+  }
+  return bare;
+}
+
 std::size_t num_agreed_words(const Hypothesis& a, const Hypothesis& b) {
   const std::size_t most = std::min(a.words.size(), b.words.size());
   std::size_t n = 0;
-  while (n < most && a.words[n].text == b.words[n].text && a.words[n].tokens == b.words[n].tokens) ++n;
+  while (n < most && bare_word(a.words[n].text) == bare_word(b.words[n].text)) ++n;
   return n;
 }
 

@@ -35,7 +35,12 @@ struct Hypothesis {
 /// Marks that belong to what was said before are left out.
 Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::TextFunctions& text);
 
-/// How many words two hypotheses share from the start (LocalAgreement-2: Macháček et al., arXiv 2307.14743).
+/// Letters and digits alone, lower case in ASCII: what two hypotheses are compared by, since marks and capitals change
+/// with what follows.
+std::string bare_word(std::string_view word);
+
+/// How many words two hypotheses share from the start, but for marks and capitals (LocalAgreement-2: Macháček et al.,
+/// arXiv 2307.14743).
 std::size_t num_agreed_words(const Hypothesis& a, const Hypothesis& b);
 
 /// Whether text is nothing but marks that belong to what comes before them, such as a comma.

@@ -19,7 +19,7 @@ constexpr double kMaxWaiting_s = 90;
 // A client that sends nothing for so long in mid-speech has stopped; nobody should wait for the silence that would end
 // the utterance.
 constexpr auto kStalled = std::chrono::seconds(2);
-// Of one message as much is decoded and judged at once; a message may hold many minutes.
+// As much is judged at once: so often the engine hears of what is new in a long push().
 constexpr std::size_t kSliceSamples = 16000;
 
 }  // namespace
@@ -58,7 +58,7 @@ Status Session::push(std::span<const std::byte> bytes, Clock::time_point now) {
   last_audio_ = now;
   compare_clocks(now);
   const Status decoded = decoder_->push(bytes, samples_);
-  if (decoded) deliver(samples_);
+  deliver(samples_);  // what came before an error was received, too
   const audio::StreamCounters counters = decoder_->counters();
   if (!has_warned_ && counters.num_not_finite > 0) {
     has_warned_ = true;
@@ -107,7 +107,8 @@ void Session::finalize() {
 void Session::end(std::string reason) {
   if (!end_reason_.empty()) return;
   end_reason_ = std::move(reason);
-  if (decoder_->finish(samples_)) deliver(samples_);
+  (void)decoder_->finish(samples_);  // nobody is left to be told of half a packet
+  deliver(samples_);
   for (const auto& channel : channels_) channel->finish(FinalReason::kEnd);
   conclude_if_done();
 }
@@ -123,6 +124,7 @@ void Session::tick(Clock::time_point now) {
   if (is_over_) return;
   for (const auto& channel : channels_) channel->retry();
   if (last_audio_) compare_clocks(now);
+  if (!wants_audio()) last_audio_ = now;  // the client is held up
   if (end_reason_.empty() && last_audio_ && now - *last_audio_ >= kStalled && !is_ahead_) {
     for (const auto& channel : channels_) channel->finalize(FinalReason::kStalled);
   }
@@ -143,7 +145,7 @@ Status Session::set_language(const std::optional<std::string>& code) {
     }
   }
   settings_.language = code;
-  for (const auto& channel : channels_) channel->language().set(token);
+  for (const auto& channel : channels_) channel->set_language(token);
   return {};
 }
 
@@ -167,7 +169,7 @@ SessionStatus Session::status() const {
   status.is_speaking = was_speaking_ && !is_over_;
   status.num_finals = num_finals_;
   if (!channels_.empty()) {
-    if (const auto token = channels_.front()->language().token()) status.language = parts_.model.language_code(*token);
+    if (const auto token = channels_.front()->language_token()) status.language = parts_.model.language_code(*token);
   }
   if (!parts_.model.multilingual) status.language = "en";
   return status;
@@ -187,8 +189,13 @@ std::function<void(std::function<void()>)> Session::poster() {
     strand.post([weak, task = std::move(task)] {
       const auto self = weak.lock();
       if (!self) return;
-      task();
-      self->conclude_if_done();
+      try {
+        task();
+        self->conclude_if_done();
+      } catch (const std::exception& e) {  // out of memory: one session ends, not all
+        log::error("live: a session fails: {}", e.what());
+        self->abandon(std::string(error_name(ErrorCode::kInternal)));
+      }
     });
   };
 }
@@ -214,6 +221,7 @@ void Session::conclude_if_done() {
   for (const auto& channel : channels_) {
     if (const Status complete = channel->ledger().check(channel->num_samples()); !complete) {
       log::error("live: the ledger is wrong: {}", complete.error().message);
+      end.is_accounted = false;
     }
     end.channels.push_back(channel->ledger().totals(channel->num_samples(), num_frames));
   }

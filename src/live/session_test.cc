@@ -121,6 +121,7 @@ void say_all(std::vector<std::int16_t>& samples, int first, int last) {
 void expect_ledger(const Harness& harness, std::int64_t num_frames) {
   const auto ends = harness.all<End>();
   ASSERT_EQ(ends.size(), 1u);
+  EXPECT_TRUE(ends.front().is_accounted);
   for (const LedgerTotals& totals : ends.front().channels) {
     EXPECT_EQ(totals.received, num_frames);
     std::int64_t sum = totals.transcribed + totals.silence;
@@ -218,18 +219,112 @@ TEST(Session, SpeechThatGoesOnIsWrittenWithoutWaitingForAPause) {
   expect_promises_kept(harness);
 }
 
-TEST(Session, WithoutPartialsLongSpeechIsCutWhereItIsQuiet) {
+TEST(Session, LongSpeechIsCutWhereItIsQuietIfTheModelSaysNothingInTime) {
+  NumberModel model;
+  model.answer_of = [](const engine::Request& request) {
+    const bool is_partial = request.request_class == scheduler::RequestClass::kLivePartial;
+    return is_partial ? NumberModel::Answer::kFails : NumberModel::Answer::kText;
+  };
   std::vector<std::int16_t> samples;
   say_all(samples, 0, 149);  // 60 s
-  auto settings = settings_16k();
-  settings.partial_interval_ms = 0;
-  Harness harness(settings);
+  Harness harness(settings_16k(), &model);
   harness.send(samples);
   harness.end();
   EXPECT_EQ(harness.final_words(), words_of(0, 149));
   EXPECT_THAT(harness.all<Partial>(), IsEmpty());
   for (const Final& message : harness.all<Final>()) EXPECT_LE(message.end - message.start, 26);
   expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, ThePauseAtWhichTheLongestUtteranceEndsIsNoPartOfTheNext) {
+  NumberModel model;
+  model.answer_of = [](const engine::Request& request) {
+    const bool is_partial = request.request_class == scheduler::RequestClass::kLivePartial;
+    return is_partial ? NumberModel::Answer::kFails : NumberModel::Answer::kText;
+  };
+  auto settings = settings_16k();
+  settings.silence_ms = 2000;
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 60);  // 24.4 s
+  pause(samples, 4);
+  Harness harness(settings, &model);
+  harness.send(samples);
+  harness.end();
+  EXPECT_EQ(harness.final_words(), words_of(0, 60));
+  EXPECT_THAT(harness.all<Final>(), SizeIs(1));
+  EXPECT_THAT(harness.suppressed, IsEmpty());
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, WithoutPartialsLongSpeechIsCutAsWithThem) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 99);  // 40 s
+  auto settings = settings_16k();
+  settings.partial_interval_ms = 0;
+  Harness harness(settings);
+  harness.send(samples);
+  harness.end();
+  EXPECT_EQ(harness.final_words(), words_of(0, 99));
+  EXPECT_THAT(harness.all<Partial>(), IsEmpty());
+  EXPECT_GE(harness.all<Final>().size(), 3u);
+  for (const Final& message : harness.all<Final>()) EXPECT_LE(message.end - message.start, 20);
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, WithoutPartialsPausesShowNothing) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 14);
+  pause(samples, 0.3);
+  say_all(samples, 15, 18);
+  pause(samples, 1);
+  auto settings = settings_16k();
+  settings.partial_interval_ms = 0;
+  Harness harness(settings);
+  harness.send(samples);
+  EXPECT_THAT(harness.all<Partial>(), IsEmpty());
+  EXPECT_EQ(harness.final_words(), words_of(1, 18));
+  for (const engine::Request& request : harness.model_.requests()) EXPECT_THAT(request.options.prefix, IsEmpty());
+}
+
+TEST(Session, AtAPauseHalfOfALongUtteranceIsPromisedWhateverWasHeardBefore) {
+  NumberModel model;
+  model.answer_of = [](const engine::Request& request) {
+    const bool is_partial = request.request_class == scheduler::RequestClass::kLivePartial;
+    return is_partial ? NumberModel::Answer::kFails : NumberModel::Answer::kText;
+  };
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 12);  // 4.8 s
+  pause(samples, 1);
+  Harness harness(settings_16k(), &model);
+  harness.send(samples);
+  ASSERT_THAT(harness.all<Partial>(), SizeIs(1));
+  EXPECT_EQ(harness.all<Partial>()[0].stable, "w1 w2 w3 w4 w5 w6");
+  expect_promises_kept(harness);
+}
+
+TEST(Session, WhatTheModelIsNotSureOfIsShownButNotPromised) {
+  NumberModel model;
+  model.logprob_of = [](const engine::Request&) { return -1.2f; };
+  model.is_doubtful = true;
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 12);
+  pause(samples, 1);
+  Harness harness(settings_16k(), &model);
+  harness.send(samples);
+  EXPECT_GE(harness.all<Partial>().size(), 5u);
+  for (const Partial& partial : harness.all<Partial>()) EXPECT_EQ(partial.stable, "");
+  EXPECT_EQ(harness.final_words(), words_of(1, 12));
+}
+
+TEST(Session, PartialsComeAtTheirRateWhateverTheSizeOfMessages) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 7);  // 2.8 s
+  for (const std::size_t size : {640u, 3200u, 8192u}) {
+    Harness harness;
+    harness.send(samples, size);
+    // The first word at 0.4 s or so, then every 400 ms.
+    EXPECT_THAT(harness.all<Partial>().size(), ::testing::AllOf(::testing::Ge(5u), ::testing::Le(7u))) << size;
+  }
 }
 
 TEST(Session, MostOfAnUtteranceIsStableBeforeItsFinal) {
@@ -359,6 +454,53 @@ TEST(Session, EndFinalizeAndStallCloseWhatIsOpen) {
   EXPECT_EQ(harness.all<Final>()[0].reason, FinalReason::kStalled);
 }
 
+// Wherever a client asks for a final, or stalls, no word is lost but the one that is cut in two.
+TEST(Session, FinalizeAndStallInMidSpeechLoseNothing) {
+  std::vector<std::int16_t> samples;
+  pause(samples, 0.5);
+  say_all(samples, 1, 4);
+  pause(samples, 1);
+  for (const bool stalls : {false, true}) {
+    for (std::size_t at = 512; at < samples.size(); at += 512) {
+      Harness harness;
+      harness.send({samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(at)}, 1024);
+      harness.on_strand([&] {
+        if (stalls) {
+          harness.session->tick(harness.now + std::chrono::milliseconds(2500));
+        } else {
+          harness.session->finalize();
+        }
+      });
+      harness.send({samples.begin() + static_cast<std::ptrdiff_t>(at), samples.end()}, 1024);
+      harness.end();
+      std::vector<std::string> words = harness.final_words();
+      EXPECT_GE(words.size(), 3u) << at;
+      words.erase(std::unique(words.begin(), words.end()), words.end());  // both halves may be understood
+      const auto all = words_of(1, 4);
+      EXPECT_TRUE(std::includes(all.begin(), all.end(), words.begin(), words.end())) << at;
+      EXPECT_EQ(harness.suppressed.count("too_short"), 0u) << at;
+      expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+    }
+  }
+}
+
+TEST(Session, AClientThatIsHeldUpHasNotStalled) {
+  NumberModel model;
+  model.holds_answers = true;
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 49);  // 20 s
+  pause(samples, 1);
+  Harness harness(settings_16k(), &model);
+  while (harness.session->wants_audio()) harness.send(samples, 1 << 20);
+  std::vector<std::int16_t> more;
+  say_all(more, 0, 2);
+  harness.send(more);
+  harness.now += std::chrono::minutes(1);
+  harness.on_strand([&] { harness.session->tick(harness.now); });
+  while (model.release()) harness.on_strand([] {});
+  for (const Final& message : harness.all<Final>()) EXPECT_NE(message.reason, FinalReason::kStalled);
+}
+
 TEST(Session, ChunksOfFixedLengthWriteEveryWordOnce) {
   std::vector<std::int16_t> samples;
   say_all(samples, 0, 49);
@@ -431,9 +573,30 @@ TEST(Session, TheLanguageIsKeptOnceItIsKnown) {
   harness.on_strand([&] { EXPECT_FALSE(harness.session->set_language("tlh")); });
 }
 
+TEST(Session, ALanguageThatIsToBeFoundOutAnewIsNotThatOfWhatIsBeingSaid) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 2);
+  auto settings = settings_16k();
+  settings.language = "de";
+  Harness harness(settings);
+  harness.send(samples);
+  EXPECT_EQ(harness.model_.requests().back().options.language_token, 2);
+  harness.on_strand([&] { EXPECT_TRUE(harness.session->set_language(std::nullopt)); });
+  harness.send(samples);
+  EXPECT_FALSE(harness.model_.requests().back().options.language_token) << "in mid-utterance";
+  std::vector<std::int16_t> silence;
+  pause(silence, 1);
+  harness.send(silence);
+  EXPECT_THAT(harness.all<Final>(), SizeIs(1));
+  EXPECT_EQ(harness.session->status().language, "") << "what began before tells nothing";
+  harness.send(samples);
+  harness.send(silence);
+  EXPECT_EQ(harness.session->status().language, "en");
+}
+
 TEST(Session, WhatWasSaidJustBeforeIsGivenToTheModelAndWrittenOnce) {
   using Answer = NumberModel::Answer;
-  for (const Answer answer : {Answer::kText, Answer::kEcho}) {
+  for (const Answer answer : {Answer::kText, Answer::kEcho, Answer::kMark}) {
     NumberModel model;
     const auto has_context = [](const engine::Request& request) {
       return request.options.prefix.size() >= 5 && request.options.prefix.front() == 1;
@@ -454,7 +617,7 @@ TEST(Session, WhatWasSaidJustBeforeIsGivenToTheModelAndWrittenOnce) {
     const auto requests = model.requests();
     const auto with_context = std::count_if(requests.begin(), requests.end(), has_context);
     EXPECT_EQ(with_context, 1);
-    EXPECT_EQ(requests.size(), answer == Answer::kEcho ? 3U : 2U) << "the audio alone, then";
+    EXPECT_EQ(requests.size(), answer == Answer::kText ? 2U : 3U) << "the audio alone, then";
   }
 }
 
@@ -546,6 +709,24 @@ TEST(Session, FailuresAreDroppedWithTheirReasonButPromisesStand) {
   expect_promises_kept(harness);
 }
 
+TEST(Session, WhatWasPromisedIsPublishedAlsoWhenTheRestIsGivenUp) {
+  NumberModel model;
+  model.answer_of = [&](const engine::Request& request) {
+    model.holds_answers = request.request_class == scheduler::RequestClass::kLiveFinal;
+    return NumberModel::Answer::kText;
+  };
+  std::vector<std::int16_t> samples;
+  say_all(samples, 1, 14);
+  Harness harness(settings_16k(), &model);
+  harness.send(samples);
+  const std::string promised = harness.all<Partial>().back().stable;
+  ASSERT_NE(promised, "");
+  harness.on_strand([&] { harness.session->abandon("shutting_down"); });
+  EXPECT_THAT(harness.final_texts(), ElementsAre(promised));
+  EXPECT_EQ(harness.all<End>().at(0).reason, "shutting_down");
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
 TEST(Session, RefusesSettingsThatTheModelCannotServe) {
   NumberModel numbers;
   ThreadPool pool(1);
@@ -594,6 +775,7 @@ TEST_P(RandomSessions, AccountForEverySample) {
   settings.min_speech_ms = number(0, 250);
   settings.partial_interval_ms = chance(0.2) ? 0 : number(200, 2000);
   settings.words = chance(0.5);
+  settings.vad_threshold = 0.01 * number(20, 90);
   settings.format.num_channels = number(1, 2);
   if (chance(0.3)) {
     settings.chunking = Chunking::kFixed;
@@ -637,6 +819,10 @@ TEST_P(RandomSessions, AccountForEverySample) {
       is_cut = true;
     }
     if (chance(0.05)) harness.on_strand([&] { harness.session->tick(harness.now); });
+    if (chance(0.05)) {
+      const std::optional<std::string> language = chance(0.5) ? std::optional<std::string>("en") : std::nullopt;
+      harness.on_strand([&] { EXPECT_TRUE(harness.session->set_language(language)); });
+    }
     is_gone = disconnects && chance(0.02);
     if (is_gone) {
       harness.on_strand([&] { harness.session->abandon("disconnected"); });
@@ -652,6 +838,7 @@ TEST_P(RandomSessions, AccountForEverySample) {
   }
   const auto ends = harness.all<End>();
   ASSERT_THAT(ends, SizeIs(1));
+  EXPECT_TRUE(ends[0].is_accounted);
   for (const LedgerTotals& totals : ends[0].channels) {
     std::int64_t sum = totals.transcribed + totals.silence;
     for (const auto& [reason, frames] : totals.dropped) sum += frames;

@@ -113,8 +113,9 @@ class LiveClient {
     return true;
   }
   void on_strand(const std::function<void()>& task) {
-    // An answer of the engine may lead to a second request, and that to another answer.
-    constexpr int kRounds = 4;
+    // An answer of the engine may lead to a second request, and that to another answer; a long message is taken in
+    // slices.
+    constexpr int kRounds = 16;
     for (int round = 0; round < kRounds; ++round) {
       std::promise<void> done;
       strand_.post([&] {

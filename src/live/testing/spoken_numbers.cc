@@ -16,6 +16,8 @@ constexpr double kStep = 1.01;
 constexpr double kQuietest = 0.05;
 constexpr int kMinFrames = 14;  // of the 30 that a number takes: less of it is not understood
 
+constexpr int kFullStop = 1000;  // a token
+
 double amplitude(int number) { return kQuietest * std::pow(kStep, number); }
 
 /// The loudest mel band of each frame.
@@ -55,7 +57,10 @@ void pause(std::vector<std::int16_t>& samples, double seconds) {
   samples.insert(samples.end(), static_cast<std::size_t>(seconds * audio::kSampleRate), 0);
 }
 
-std::string word(int number) { return fmt::format("w{}{}", number, number % 10 == 9 ? "." : ""); }
+std::string word(int number) {
+  if (number == kFullStop) return ".";
+  return fmt::format("w{}{}", number, number % 10 == 9 ? "." : "");
+}
 
 engine::WindowResult understand(const engine::Request& request) {
   const std::vector<float> levels = loudness(*request.audio);
@@ -117,7 +122,7 @@ SpeechModel NumberModel::model() {
   };
   model.text.detokenise = [](std::span<const int> tokens) {
     std::string text;
-    for (const int token : tokens) text += ' ' + word(token);
+    for (const int token : tokens) text += (token == kFullStop ? "" : " ") + word(token);
     return text;
   };
   model.text.split_words = [](std::span<const int> tokens, int) {
@@ -139,7 +144,7 @@ Status NumberModel::recognise(engine::Request request, engine::Callback callback
   const Answer answer = answer_of ? answer_of(request) : Answer::kText;
   if (answer == Answer::kOverloaded) return Error{ErrorCode::kOverloaded, "scripted"};
   const float logprob = logprob_of ? logprob_of(request) : -0.1f;
-  const auto give = [answer, logprob, request, callback = std::move(callback)] {
+  const auto give = [answer, logprob, is_doubtful = is_doubtful, request, callback = std::move(callback)] {
     if (request.cancellation.stop_requested()) {
       callback(Error{ErrorCode::kCancelled, "cancelled"});
     } else if (answer == Answer::kFails) {
@@ -147,11 +152,19 @@ Status NumberModel::recognise(engine::Request request, engine::Callback callback
     } else {
       engine::WindowResult result = understand(request);
       result.avg_logprob = logprob;
+      if (is_doubtful) result.doubt = whisper::QualityIssue::kLowLogprob;
       if (answer == Answer::kEcho) {
         engine::Segment& segment = result.segments.at(0);
         const auto& given = request.options.prefix;
         segment.words.clear();  // not asked for
         segment.tokens.insert(segment.tokens.begin(), given.begin(), given.end());
+      }
+      if (answer == Answer::kMark) {
+        engine::Segment& segment = result.segments.at(0);
+        segment.words.clear();  // not asked for
+        segment.tokens = request.options.prefix;
+        segment.tokens.push_back(kFullStop);
+        segment.text = ".";
       }
       if (answer == Answer::kSuppressed && request.options.prefix.empty()) {
         result.suppressed = whisper::QualityIssue::kRepetition;

@@ -27,10 +27,19 @@ std::string word(int number);
 class NumberModel {
  public:
   /// What the engine does with a request; by default it understands at once.
-  enum class Answer { kText, kSuppressed, kFails, kOverloaded, kEcho };  ///< kEcho: what was given, once more
+  enum class Answer {
+    kText,
+    kSuppressed,
+    kFails,
+    kOverloaded,
+    kEcho,  ///< what was given, once more
+    kMark,  ///< nothing but a full stop behind what was given
+  };
   std::function<Answer(const engine::Request&)> answer_of;
   /// How sure it is of its text; by default it is.
   std::function<float(const engine::Request&)> logprob_of;
+  /// It says itself that it is not.
+  bool is_doubtful = false;
   /// Answers wait until release() instead of coming at once.
   bool holds_answers = false;
 
