@@ -29,6 +29,7 @@ export class Session {
   isOpen = false; // the WebSocket was, at least once
   isEndSent = false;
   hasEnded = false; // the server's `end` has come
+  hasPartials = true; // often, so that none for a while means that there is no speech
   positionOfPong = 0;
 
   onReady = null; // (message)
@@ -142,6 +143,7 @@ export class Session {
         if (++this.#numReady !== 2) return;
         clearTimeout(this.#deadline);
         this.#readyAt = this.#lastPing = this.#lastCheck = performance.now();
+        this.hasPartials = message.partial_interval_ms !== 0 && !(message.partial_interval_ms > 1000);
         this.onReady(message);
         return;
       case "pong":

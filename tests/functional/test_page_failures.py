@@ -16,8 +16,9 @@ LATER = Utterance(9.0, 10.0, "That agent is already logged on.")
 
 
 def test_a_broken_connection_loses_nothing(page, mock):
-    # The first session breaks in the middle of the second utterance, which the next one hears from its beginning.
-    again = Utterance(0.5, 1.9, MODE.text)
+    # The first session breaks in the middle of the second utterance; the next one hears all that came after the final.
+    again_from = ECHO.end
+    again = Utterance(MODE.start - again_from, MODE.end - again_from, MODE.text)
     mock.plan = lambda index: [[ECHO, MODE], [again]][index]
     page.start()
     page.wait_partial("In this mode")
@@ -37,11 +38,11 @@ def test_a_broken_connection_loses_nothing(page, mock):
 
     segments = page.segments()
     assert [s["text"] for s in segments] == [ECHO.text, MODE.text]
-    assert abs(segments[1]["start"] - MODE.start) < 0.002  # half a second of lead, and the clock goes on
-    again_from = 2 * round((MODE.start - 0.5) * 16000)
+    assert abs(segments[1]["start"] - MODE.start) < 0.002  # the clock goes on
     first, second = (bytes(session.audio) for session in mock.sessions)
-    repeated = len(first) - again_from
-    assert 0 < repeated < len(second) and first[again_from:] == second[:repeated]
+    begin = 2 * round(again_from * 16000)
+    repeated = len(first) - begin
+    assert 0 < repeated < len(second) and first[begin:] == second[:repeated]
 
 
 def test_a_server_that_is_started_again(page, mock):
@@ -86,6 +87,28 @@ def test_a_session_that_is_over_is_followed_by_the_next(page, mock):
     assert page.page.locator(".notice").count() == 0
     page.stop()
     assert abs(page.segments()[1]["start"] - (received + 0.5)) < 0.002  # what came after the end was sent again
+
+
+def test_stopped_when_the_server_had_just_ended(page, mock):
+    """At its limit, with finals still to come: what it did not hear any more goes to the next."""
+    mock.plan = lambda index: [[ECHO], [Utterance(0, 0.2, "and the tail")]][min(index, 1)]
+    page.start()
+    page.wait_text(ECHO.text)
+    first = mock.sessions[0]
+    mock.is_mute = True
+    received = len(first.audio) // 2
+    page.page.wait_for_timeout(500)
+    page.page.click("#stop")
+    page.wait_state("finishing")
+    while first.messages[-1]["type"] != "end":
+        page.page.wait_for_timeout(20)
+    mock.is_mute = False
+    first.send({"type": "end", "full_transcript": ECHO.text, "reason": "session_limit",
+                "audio": {"received": received, "transcribed": received, "silence": 0, "dropped": {}}})
+    first.close(1008, "session_limit")
+    page.wait_state("idle")
+    assert page.finals == [ECHO.text, "and the tail"]
+    assert bytes(first.audio[2 * received:]) == bytes(mock.sessions[1].audio)
 
 
 def test_a_session_that_an_error_ended_is_not(page, mock):
