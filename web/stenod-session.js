@@ -35,7 +35,8 @@ export class Session {
   onReady = null; // (message)
   onMessage = null; // (message)
   onLost = null; // (StenodError), at most once
-  abandon = null; // (StenodError): nobody waits for it to be ready any more
+  opened = null; // a promise of the server's `ready`
+  abandon = null; // (StenodError): nobody waits for that any more
 
   constructor(url, key, settings) {
     this.#url = url;

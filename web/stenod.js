@@ -60,6 +60,7 @@ export class AudioBacklog {
  */
 export class StenodClient extends EventTarget {
   #options;
+  #address = null;
   #state = "idle";
   #backlog = null;
   #session = null;
@@ -112,16 +113,18 @@ export class StenodClient extends EventTarget {
   async connect(options = {}) {
     if (this.#state !== "idle") throw new StenodError("already_connected", "There is a session already.");
     this.#options = { reconnect: true, ...this.#options, ...options };
+    this.#address = sessionUrl(this.#options.url);
     this.#backlog ??= new AudioBacklog((this.#options.bufferSeconds ?? 30) * SAMPLE_RATE);
     this.#state = "connecting";
     this.#attempt = 0;
     this.#sent = this.#settled = this.#silent = this.#backlog.end;
     this.#pongs = [];
     this.#finalizeAt = this.#ending = null;
+    const session = this.#open();
     try {
-      return await this.#open();
+      return await session.opened;
     } catch (error) {
-      this.#finish(error);
+      if (this.#session === session) this.#finish(error); // otherwise it was closed, and there may be another
       throw error;
     }
   }
@@ -168,13 +171,13 @@ export class StenodClient extends EventTarget {
 
   // Sessions
 
-  /** A new session in place of the present one; resolves when the server is ready for audio. */
+  /** A new session in place of the present one; its `opened` resolves when the server is ready for audio. */
   #open() {
     const { promise, resolve, reject } = withResolvers();
-    const { url, key, settings } = this.#options;
-    const address = sessionUrl(url);
-    const session = new Session(address, key, { encoding: "s16le", sample_rate: SAMPLE_RATE, ...settings });
+    const { key, settings } = this.#options;
+    const session = new Session(this.#address, key, { encoding: "s16le", sample_rate: SAMPLE_RATE, ...settings });
     this.#session = session;
+    session.opened = promise;
     session.onReady = (message) => {
       const reconnected = this.#state === "reconnecting";
       this.#state = "open";
@@ -191,11 +194,11 @@ export class StenodClient extends EventTarget {
         this.#onLost(error);
         return;
       }
-      reject(session.isOpen || !error.retry ? error : await probe(address, key));
+      reject(session.isOpen || !error.retry ? error : await probe(this.#address, key));
     };
     session.abandon = reject;
     session.connect();
-    return promise;
+    return session;
   }
 
   /** Sends what there is, as long as the browser gets rid of it. */
@@ -309,9 +312,11 @@ export class StenodClient extends EventTarget {
       this.#emit("reconnecting", { attempt: this.#attempt, delay, error });
       await this.#sleep(delay);
       if (this.#state !== "reconnecting") return;
+      const session = this.#open();
       try {
-        await this.#open();
+        await session.opened;
       } catch (again) {
+        if (this.#session !== session) return; // closed meanwhile
         if (!again.retry) this.#finish(again);
         error = again;
       }

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from test_page_modules import browser, client, mock, chromium  # noqa: F401
+from test_page_modules import browser, client, mock, run, chromium  # noqa: F401
 from testing import mock_server
 from testing.mock_server import Utterance
 
@@ -273,3 +273,43 @@ def test_a_server_that_has_no_time_for_its_finals(stream):
     wait_until(lambda: len(stream.mock.sessions) == 2)
     stream.wait_heard()
     assert stream.begins(stream.session) == 2
+
+
+# One attempt after the other
+
+
+def test_closed_and_connected_again_at_once(run, mock):
+    found = run(client("""
+        const client = record(new StenodClient());
+        const first = client.connect().catch((error) => error.code);
+        client.close();
+        const second = client.connect();
+        const told = await first;
+        await second;
+        client.sendAudio(seconds(1));
+        await client.end();
+        return [told, events.map((e) => e.type), client.state];
+    """))
+    assert found == ["closed", ["ready", "end", "close"], "idle"]
+    assert sum(len(session.audio) for session in mock.sessions) == 2 * RATE
+
+
+def test_closed_while_reconnecting_and_connected_again(run, mock):
+    mock.commands["/mute-and-cut"] = lambda: (setattr(mock, "is_mute", True), mock.sessions[0].cut())
+    mock.commands["/speak"] = lambda: setattr(mock, "is_mute", False)
+    mock.commands["/is-trying"] = lambda: wait_until(lambda: len(mock.sessions) == 2)
+    found = run(client("""
+        const client = record(new StenodClient());
+        await client.connect();
+        await fetch("/mute-and-cut");
+        await until(() => client.state === "reconnecting");
+        client.retryNow();
+        await fetch("/is-trying");
+        await fetch("/speak");
+        client.close();
+        await client.connect();
+        client.sendAudio(seconds(1));
+        await client.end();
+        return [events.map((e) => e.type), client.state];
+    """))
+    assert found == [["ready", "reconnecting", "close", "ready", "end", "close"], "idle"]
