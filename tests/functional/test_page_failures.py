@@ -134,6 +134,28 @@ def test_permission_denied(playwright, open_page, mock):
     instance.close()
 
 
+@pytest.mark.parametrize("answer", ["reject(new DOMException('', 'NotAllowedError'))", "resolve(ask(wanted))"])
+def test_cancelled_at_the_prompt_and_started_again(open_page, browser, mock, answer):
+    """The late answer to the first prompt is nothing to the second."""
+    page = chromium.LivePage(browser, mock.url)
+    page.context.add_init_script("""const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = (wanted) => window.prompted ? ask(wanted) : new Promise((resolve, reject) => {
+            window.prompted = () => %s;
+        });""" % answer)
+    page.open()
+    page.page.click("#start")
+    page.wait_state("starting")
+    page.page.get_by_role("button", name="Cancel").click()
+    page.wait_state("idle")
+    page.start()
+    page.page.evaluate("window.prompted()")
+    page.wait_text(MODE.text)
+    assert page.page.locator(".notice").count() == 0
+    page.stop()
+    assert len(mock.sessions) == 1 and page.errors == []
+    page.close()
+
+
 def test_no_microphone(playwright, open_page, mock):
     instance, page = with_arguments(playwright, open_page, mock.url, chromium.ALLOW)
     title, text = failure(page)
