@@ -254,12 +254,13 @@ export class LivePanel {
   #fail(error) {
     if (error.code === "closed") return;
     const { title, text, action } = describe(error, this.#context);
+    const keyProblem = error.status === 401 ? `${title}.` : "";
     const actions = {
       retry: [{ label: "Try again", run: () => this.#retry() }],
-      settings: [{ label: "Settings", run: () => openSettings(error.status === 401 ? "key" : undefined) }],
+      settings: [{ label: "Settings", run: () => openSettings(keyProblem) }],
     };
     showNotice("live", { title, text, actions: actions[action] ?? [] });
-    if (error.status === 401) openSettings("key");
+    if (keyProblem) openSettings(keyProblem);
   }
 
   #retry() {
