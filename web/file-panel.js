@@ -61,6 +61,7 @@ export class FilePanel {
     document.querySelector("#file-name").textContent = file.name;
     document.querySelector("#file-job").hidden = false;
     this.#form.hidden = true;
+    this.#progress.hidden = false;
     this.#button.textContent = "Cancel";
     this.#showProgress(0, "Sending");
 
@@ -120,19 +121,20 @@ export class FilePanel {
 
   #fail(error) {
     const kept = this.view.transcript.hasText ? "What was done until then is below." : "";
+    this.#progress.hidden = true;
     if (error.code === "cancelled") {
-      this.#showProgress(0, `Cancelled. ${kept}`);
+      this.#phase.textContent = `Cancelled. ${kept}`;
       return;
     }
-    this.#showProgress(0, `Failed. ${kept}`);
+    this.#phase.textContent = `Failed. ${kept}`;
     const { title, text, action } = describe(error, { hasKey: this.#settings.key !== "" });
-    const needsKey = error.status === 401;
+    const keyProblem = error.status === 401 ? `${title}.` : "";
     showNotice("file", {
       title,
       text,
-      actions: action === "settings" ? [{ label: "Settings", run: () => openSettings(needsKey ? "key" : undefined) }] : [],
+      actions: action === "settings" ? [{ label: "Settings", run: () => openSettings(keyProblem) }] : [],
     });
-    if (needsKey) openSettings("key");
+    if (keyProblem) openSettings(keyProblem);
   }
 
   /** `percent` is null while nobody knows. */

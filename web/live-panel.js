@@ -87,7 +87,7 @@ export class LivePanel {
     on("final", (final) => this.#onFinal(final));
     on("end", () => this.#dropPartial());
     on("lost", (lost) => {
-      this.#keepPartial();
+      if (this.#partial?.start < lost.end) this.#keepPartial(); // the rest is heard again
       this.view.append({ ...lost, lost: true });
       this.onChange();
     });
@@ -133,11 +133,10 @@ export class LivePanel {
     try {
       await microphone.start();
       listDevices(this.#settings);
-      await this.#connect();
-      this.#setState("listening");
+      await this.#connect(microphone);
     } catch (error) {
-      await this.#release();
-      this.#setState("idle");
+      if (this.#microphone !== microphone) return; // cancelled meanwhile
+      if (await this.#release()) this.#setState("idle");
       this.#fail(error);
     }
   }
@@ -145,20 +144,22 @@ export class LivePanel {
   async #resume() {
     this.#setState("starting");
     hideNotice("live");
+    const microphone = this.#microphone;
     try {
-      await this.#microphone.resume();
-      await this.#connect();
-      this.#setState("listening");
+      await microphone.resume();
+      await this.#connect(microphone);
     } catch (error) {
-      if (error.code === "closed") return; // stopped meanwhile
-      await this.#microphone?.pause();
+      if (this.#microphone === microphone) await microphone.pause();
+      if (this.#microphone !== microphone) return; // cancelled meanwhile
       this.#setState("paused");
       this.#fail(error);
     }
   }
 
-  #connect() {
-    return this.#client.connect({ key: this.#settings.key, settings: this.#settings.session });
+  async #connect(microphone) {
+    if (this.#microphone !== microphone) return;
+    await this.#client.connect({ key: this.#settings.key, settings: this.#settings.session });
+    if (this.#microphone === microphone) this.#setState("listening");
   }
 
   /** Ends the session but keeps the microphone, so that a pause holds no place on the server. */
@@ -171,23 +172,25 @@ export class LivePanel {
 
   async #finish() {
     this.#setState("finishing");
-    await this.#release();
+    if (!(await this.#release())) return;
     await this.#client.end().catch(() => {});
-    this.#setState("idle");
+    if (this.state === "finishing") this.#setState("idle");
   }
 
   async #cancel() {
     this.#client.close();
-    await this.#release();
-    this.#setState("idle");
+    if (await this.#release()) this.#setState("idle");
   }
 
+  /** Gives the microphone back. False: meanwhile there is another. */
   async #release() {
     const microphone = this.#microphone;
     this.#microphone = null;
     await microphone?.stop();
+    if (this.#microphone) return false;
     this.#meter.clear();
     for (const name of ["silent", "muted"]) hideNotice(name);
+    return true;
   }
 
   // What comes from the server
@@ -225,8 +228,7 @@ export class LivePanel {
     const wasPausing = this.state === "pausing";
     this.#fail(error);
     if (wasPausing) return;
-    await this.#release();
-    this.#setState("idle");
+    if (await this.#release()) this.#setState("idle");
   }
 
   /** What is on the screen stays there, marked as not settled by the server. */
@@ -252,12 +254,13 @@ export class LivePanel {
   #fail(error) {
     if (error.code === "closed") return;
     const { title, text, action } = describe(error, this.#context);
+    const keyProblem = error.status === 401 ? `${title}.` : "";
     const actions = {
       retry: [{ label: "Try again", run: () => this.#retry() }],
-      settings: [{ label: "Settings", run: () => openSettings(error.status === 401 ? "key" : undefined) }],
+      settings: [{ label: "Settings", run: () => openSettings(keyProblem) }],
     };
     showNotice("live", { title, text, actions: actions[action] ?? [] });
-    if (error.status === 401) openSettings("key");
+    if (keyProblem) openSettings(keyProblem);
   }
 
   #retry() {

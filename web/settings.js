@@ -103,6 +103,7 @@ export function wireSettings(settings, changed) {
   remember.checked = settings.remembersKey;
   const storeKey = () => {
     settings.setKey(key.value.trim(), remember.checked);
+    document.querySelector("#key-problem").textContent = "";
     changed();
   };
   key.addEventListener("input", storeKey);
@@ -143,11 +144,12 @@ export function wireSettings(settings, changed) {
   }
 }
 
-/** @param {string} [focus] the id of a field to begin at */
-export function openSettings(focus) {
+/** @param {string} [problem] with the access key, which is then where to begin */
+export function openSettings(problem = "") {
   const dialog = document.querySelector("#settings");
   if (!dialog.open) dialog.showModal();
-  if (focus) document.querySelector(`#${focus}`).focus();
+  document.querySelector("#key-problem").textContent = problem;
+  if (problem) document.querySelector("#key").focus();
 }
 
 /** Lists the microphones; browsers name them once the permission is given. */

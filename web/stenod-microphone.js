@@ -40,36 +40,44 @@ export class Microphone extends EventTarget {
     if (!navigator.mediaDevices?.getUserMedia || !globalThis.AudioWorkletNode) {
       throw new StenodError("microphone_unsupported", "This browser cannot record sound in a page.");
     }
+    const stopped = new StenodError("closed", "Stopped before the microphone was there.");
     // Before the first wait, while the press of a button still counts: otherwise Safari leaves it suspended.
     const context = (this.#context = new AudioContext({ latencyHint: "interactive" }));
+    let stream = null;
     try {
       const { deviceId, ...switches } = this.#options;
-      this.#stream = await navigator.mediaDevices.getUserMedia({
+      stream = await navigator.mediaDevices.getUserMedia({
         audio: { ...switches, channelCount: 1, ...(deviceId && { deviceId }) },
       });
       await context.audioWorklet.addModule(new URL("stenod-worklet.js", import.meta.url)).catch(() => {
         throw new StenodError("unreachable", "A part of this page could not be loaded.", { retry: true });
       });
-      if (this.#context !== context) throw new StenodError("closed", "Stopped before the microphone was there.");
+      if (this.#context === context) await this.#listen(stream);
+      if (this.#context !== context) throw stopped;
     } catch (error) {
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      if (this.#context !== context) throw stopped; // and perhaps started again, which is left alone
       await this.stop();
       throw error instanceof StenodError ? error : microphoneError(error);
     }
+  }
 
-    const [track] = this.#stream.getAudioTracks();
+  #listen(stream) {
+    this.#stream = stream;
+    const [track] = stream.getAudioTracks();
     track.onended = () => this.dispatchEvent(new CustomEvent("ended"));
     track.onmute = () => this.dispatchEvent(new CustomEvent("muted", { detail: true }));
     track.onunmute = () => this.dispatchEvent(new CustomEvent("muted", { detail: false }));
 
-    this.#node = new AudioWorkletNode(context, "stenod-microphone", {
+    this.#node = new AudioWorkletNode(this.#context, "stenod-microphone", {
       channelCount: 1,
       channelCountMode: "explicit",
       processorOptions: { outputRate: SAMPLE_RATE, chunkSamples: SAMPLE_RATE / 10 },
     });
     this.#node.port.onmessage = ({ data }) => this.#onSamples(data.samples);
-    context.createMediaStreamSource(this.#stream).connect(this.#node);
-    this.#node.connect(context.destination); // silence: what is connected to nothing may not run
-    await context.resume();
+    this.#context.createMediaStreamSource(stream).connect(this.#node);
+    this.#node.connect(this.#context.destination); // silence: what is connected to nothing may not run
+    return this.#context.resume();
   }
 
   /** Delivers nothing until resume(), but keeps the device. Resolves when the last `audio` was delivered. */

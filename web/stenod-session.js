@@ -29,12 +29,14 @@ export class Session {
   isOpen = false; // the WebSocket was, at least once
   isEndSent = false;
   hasEnded = false; // the server's `end` has come
+  hasPartials = true; // often, so that none for a while means that there is no speech
   positionOfPong = 0;
 
   onReady = null; // (message)
   onMessage = null; // (message)
   onLost = null; // (StenodError), at most once
-  abandon = null; // (StenodError): nobody waits for it to be ready any more
+  opened = null; // a promise of the server's `ready`
+  abandon = null; // (StenodError): nobody waits for that any more
 
   constructor(url, key, settings) {
     this.#url = url;
@@ -142,6 +144,7 @@ export class Session {
         if (++this.#numReady !== 2) return;
         clearTimeout(this.#deadline);
         this.#readyAt = this.#lastPing = this.#lastCheck = performance.now();
+        this.hasPartials = message.partial_interval_ms !== 0 && !(message.partial_interval_ms > 1000);
         this.onReady(message);
         return;
       case "pong":

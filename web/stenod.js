@@ -11,8 +11,8 @@ const TICK_MS = 250;
 const MAX_BACKOFF_S = 15;
 const STEADY_MS = 10_000; // a session that lasted so long has shown that the server works
 const MAX_QUEUED_BYTES = 128 * 1024; // in the browser, on their way: 4 s of audio
-const PRE_ROLL_S = 0.5; // before the start of an utterance
-const UNSEEN_S = 1.5; // so old may speech be before a first partial shows it
+const PARTIAL_WITHIN_S = 10; // speech that a server has had for so long shows in a partial, even under load
+const FINAL_WITHIN_S = 30; // without partials: the longest utterance, and its final
 
 /**
  * The audio that may have to be sent (again), by its position on the client's clock; what is older than `maxSamples` is
@@ -52,14 +52,15 @@ export class AudioBacklog {
 }
 
 /**
- * One stream of speech to text that outlives its connection: when that breaks, a new session takes over, beginning with
- * the audio whose text was not final yet. Times in events are seconds on the client's own clock, which counts the samples
- * given to sendAudio() and goes on over sessions.
+ * One stream of speech to text that outlives its connection: when that breaks, a new session takes over, beginning where
+ * the finals ended. Times in events are seconds on the client's own clock, which counts the samples given to sendAudio()
+ * and goes on over sessions.
  *
  * Events, each with a `detail`: ready, partial, final, warning, error, lost, reconnecting, end, close.
  */
 export class StenodClient extends EventTarget {
   #options;
+  #address = null;
   #state = "idle";
   #backlog = null;
   #session = null;
@@ -70,9 +71,9 @@ export class StenodClient extends EventTarget {
 
   // Positions on the client's clock, in samples.
   #sent = 0; // the present session has the audio up to here
-  #settled = 0; // text is final up to here
-  #received = 0; // surely received by a server up to here
-  #utteranceStart = null; // of the utterance that has a partial, and no final yet
+  #settled = 0; // all text is there up to here: the next session begins here, or where the backlog does
+  #silent = 0; // what is not settled up to here is no speech: a server had it, and has said nothing about it for long
+  #pongs = []; // {at, position}: when a pong told that the server has the audio up to there; nothing was said since
   #finalizeAt = null; // where finalize() was called, until the server was told
 
   #ending = null; // {promise, resolve, reject} once end() was called
@@ -95,7 +96,8 @@ export class StenodClient extends EventTarget {
 
   /** Seconds of audio that wait to be sent. */
   get waiting() {
-    return this.#backlog ? (this.#backlog.end - this.#sent) / SAMPLE_RATE : 0;
+    if (!this.#backlog) return 0;
+    return (this.#backlog.end - Math.max(this.#sent, this.#silent, this.#backlog.start)) / SAMPLE_RATE;
   }
 
   /**
@@ -111,15 +113,18 @@ export class StenodClient extends EventTarget {
   async connect(options = {}) {
     if (this.#state !== "idle") throw new StenodError("already_connected", "There is a session already.");
     this.#options = { reconnect: true, ...this.#options, ...options };
+    this.#address = sessionUrl(this.#options.url);
     this.#backlog ??= new AudioBacklog((this.#options.bufferSeconds ?? 30) * SAMPLE_RATE);
     this.#state = "connecting";
     this.#attempt = 0;
-    this.#sent = this.#settled = this.#received = this.#backlog.end;
-    this.#utteranceStart = this.#finalizeAt = this.#ending = null;
+    this.#sent = this.#settled = this.#silent = this.#backlog.end;
+    this.#pongs = [];
+    this.#finalizeAt = this.#ending = null;
+    const session = this.#open();
     try {
-      return await this.#open();
+      return await session.opened;
     } catch (error) {
-      this.#finish(error);
+      if (this.#session === session) this.#finish(error); // otherwise it was closed, and there may be another
       throw error;
     }
   }
@@ -166,13 +171,13 @@ export class StenodClient extends EventTarget {
 
   // Sessions
 
-  /** A new session in place of the present one; resolves when the server is ready for audio. */
+  /** A new session in place of the present one; its `opened` resolves when the server is ready for audio. */
   #open() {
     const { promise, resolve, reject } = withResolvers();
-    const { url, key, settings } = this.#options;
-    const address = sessionUrl(url);
-    const session = new Session(address, key, { encoding: "s16le", sample_rate: SAMPLE_RATE, ...settings });
+    const { key, settings } = this.#options;
+    const session = new Session(this.#address, key, { encoding: "s16le", sample_rate: SAMPLE_RATE, ...settings });
     this.#session = session;
+    session.opened = promise;
     session.onReady = (message) => {
       const reconnected = this.#state === "reconnecting";
       this.#state = "open";
@@ -189,11 +194,11 @@ export class StenodClient extends EventTarget {
         this.#onLost(error);
         return;
       }
-      reject(session.isOpen || !error.retry ? error : await probe(address, key));
+      reject(session.isOpen || !error.retry ? error : await probe(this.#address, key));
     };
     session.abandon = reject;
     session.connect();
-    return promise;
+    return session;
   }
 
   /** Sends what there is, as long as the browser gets rid of it. */
@@ -201,9 +206,10 @@ export class StenodClient extends EventTarget {
     const session = this.#session;
     if (this.#state !== "open" || session.numQueuedBytes === null) return;
     if (this.#backlog.start > this.#sent) {
-      this.#emit("lost", { start: this.#sent / SAMPLE_RATE, end: this.#backlog.start / SAMPLE_RATE });
-      this.#sent = this.#backlog.start;
+      const lost = this.#lostUpTo(this.#backlog.start);
+      this.#sent = this.#settled = this.#backlog.start;
       session.mapClock(this.#sent);
+      if (lost) this.#emit("lost", lost);
     }
     while (this.#sent < this.#backlog.end && session.numQueuedBytes < MAX_QUEUED_BYTES) {
       const samples = this.#backlog.at(this.#sent).subarray(0, SAMPLE_RATE);
@@ -219,6 +225,10 @@ export class StenodClient extends EventTarget {
 
   #tick() {
     if (this.#state !== "open") return;
+    const within = 1000 * (this.#session.hasPartials ? PARTIAL_WITHIN_S : FINAL_WITHIN_S);
+    while (this.#pongs.length > 0 && performance.now() - this.#pongs[0].at > within) {
+      this.#silent = Math.max(this.#silent, this.#pongs.shift().position);
+    }
     this.#session.check(this.#sent);
     this.#pump();
   }
@@ -231,7 +241,7 @@ export class StenodClient extends EventTarget {
         this.#onText(message);
         break;
       case "pong":
-        this.#received = Math.max(this.#received, session.positionOfPong);
+        this.#pongs.push({ at: performance.now(), position: session.positionOfPong });
         break;
       case "warning":
         this.#emit("warning", message);
@@ -240,11 +250,16 @@ export class StenodClient extends EventTarget {
         this.#emit("error", new StenodError(message.code, message.message, { param: message.param }));
         break;
       case "end":
-        // All that the session received is accounted for; only what came after it would be sent again.
-        this.#settled = session.toClock(message.audio?.received ?? Infinity, this.#sent);
-        this.#utteranceStart = null;
+        // What the session received has all its text, unless the server had no time left for that. It may be less than
+        // was sent, where the server ended the session.
+        if (!message.audio?.dropped?.shutting_down) {
+          this.#settled = Math.max(this.#settled, session.toClock(message.audio?.received ?? Infinity, this.#sent));
+        }
+        this.#heardUpTo(this.#settled);
         this.#emit("end", { ...message, session: this.#numSessions });
-        if (session.isEndSent) this.#finish(null, { result: message });
+        if (session.isEndSent && (message.reason === "end" || this.#settled === this.#backlog.end)) {
+          this.#finish(null, { result: message });
+        }
         break;
     }
   }
@@ -261,25 +276,27 @@ export class StenodClient extends EventTarget {
       end: toClock(message.end),
     };
     if (message.words) text.words = message.words.map((w) => ({ ...w, start: toClock(w.start), end: toClock(w.end) }));
-    const end = Math.round(text.end * SAMPLE_RATE);
-    this.#received = Math.max(this.#received, end);
     if (message.type === "final") {
-      this.#settled = Math.max(this.#settled, end);
-      this.#utteranceStart = null;
+      const end = Math.max(text.end, text.words?.at(-1)?.end ?? 0); // a last word may fade out behind the speech
+      this.#settled = Math.max(this.#settled, Math.round(end * SAMPLE_RATE));
+      this.#heardUpTo(this.#settled);
     } else {
-      this.#utteranceStart = Math.round(text.start * SAMPLE_RATE);
+      this.#heardUpTo(Math.round(text.start * SAMPLE_RATE));
     }
     this.#emit(message.type, text);
+  }
+
+  /** The server has come as far as `position`: what comes behind it may be speech, however long ago it was sent. */
+  #heardUpTo(position) {
+    this.#silent = Math.min(this.#silent, position);
+    this.#pongs = this.#pongs.filter((pong) => pong.position <= position);
   }
 
   /** The session is over, and nobody asked for it. */
   #onLost(error) {
     const session = this.#session;
-    // The next one begins where text is missing: with the utterance that has no final; otherwise with what this server
-    // may not have received, and a little before, where speech may have begun that no partial has shown.
-    const begun = this.#utteranceStart ?? this.#received - UNSEEN_S * SAMPLE_RATE;
-    const missing = session.hasEnded ? this.#settled : Math.round(begun - PRE_ROLL_S * SAMPLE_RATE);
-    this.#sent = Math.min(this.#sent, Math.max(this.#settled, missing));
+    this.#sent = Math.min(this.#sent, this.#settled); // that much has to be sent again
+    this.#pongs = [];
     if (!error.retry || !this.#options.reconnect) {
       this.#finish(error);
       return;
@@ -295,9 +312,11 @@ export class StenodClient extends EventTarget {
       this.#emit("reconnecting", { attempt: this.#attempt, delay, error });
       await this.#sleep(delay);
       if (this.#state !== "reconnecting") return;
+      const session = this.#open();
       try {
-        await this.#open();
+        await session.opened;
       } catch (again) {
+        if (this.#session !== session) return; // closed meanwhile
         if (!again.retry) this.#finish(again);
         error = again;
       }
@@ -324,8 +343,7 @@ export class StenodClient extends EventTarget {
     const connecting = this.#state === "connecting"; // then connect() tells
     const session = this.#session;
     const ending = this.#ending;
-    const start = this.#sent / SAMPLE_RATE;
-    const isLost = error && this.#sent < this.#backlog.end;
+    const lost = error && this.#lostUpTo(this.#backlog.end);
     this.#state = "idle";
     this.#session = this.#ending = null;
     clearInterval(this.#timer);
@@ -336,11 +354,17 @@ export class StenodClient extends EventTarget {
     session?.abandon(error);
     this.#wake?.();
     if (!connecting) {
-      if (isLost) this.#emit("lost", { start, end: this.time });
+      if (lost) this.#emit("lost", lost);
       this.#emit("close", { error: asked ? null : error });
     }
     if (error) ending?.reject(error);
     else ending?.resolve(result);
+  }
+
+  /** What is lost when the audio up to `end`, as far as it was not sent, never will be; null: nothing. */
+  #lostUpTo(end) {
+    const start = Math.max(this.#sent, this.#silent);
+    return start < end ? { start: start / SAMPLE_RATE, end: end / SAMPLE_RATE } : null;
   }
 
   #emit(type, detail) {

@@ -86,6 +86,17 @@ def test_fits_narrow_screens(open_page, browser, mock, width):
     page.page.keyboard.press("Escape")
     page.page.click("#tab-file")
     check()
+    page.page.click("#tab-live")
+    page.start()
+    mock.is_mute = True  # so that it has to be waited for
+    page.page.click("#stop")
+    page.wait_state("finishing")
+    check()
+    page.page.get_by_role("button", name="Don’t wait").click()
+    page.wait_state("idle")
+    page.page.click("#start")
+    page.wait_state("starting")
+    check()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,8 +16,9 @@ LATER = Utterance(9.0, 10.0, "That agent is already logged on.")
 
 
 def test_a_broken_connection_loses_nothing(page, mock):
-    # The first session breaks in the middle of the second utterance, which the next one hears from its beginning.
-    again = Utterance(0.5, 1.9, MODE.text)
+    # The first session breaks in the middle of the second utterance; the next one hears all that came after the final.
+    again_from = ECHO.end
+    again = Utterance(MODE.start - again_from, MODE.end - again_from, MODE.text)
     mock.plan = lambda index: [[ECHO, MODE], [again]][index]
     page.start()
     page.wait_partial("In this mode")
@@ -37,11 +38,11 @@ def test_a_broken_connection_loses_nothing(page, mock):
 
     segments = page.segments()
     assert [s["text"] for s in segments] == [ECHO.text, MODE.text]
-    assert abs(segments[1]["start"] - MODE.start) < 0.002  # half a second of lead, and the clock goes on
-    again_from = 2 * round((MODE.start - 0.5) * 16000)
+    assert abs(segments[1]["start"] - MODE.start) < 0.002  # the clock goes on
     first, second = (bytes(session.audio) for session in mock.sessions)
-    repeated = len(first) - again_from
-    assert 0 < repeated < len(second) and first[again_from:] == second[:repeated]
+    begin = 2 * round(again_from * 16000)
+    repeated = len(first) - begin
+    assert 0 < repeated < len(second) and first[begin:] == second[:repeated]
 
 
 def test_a_server_that_is_started_again(page, mock):
@@ -52,7 +53,7 @@ def test_a_server_that_is_started_again(page, mock):
     page.wait_state("reconnecting")
     expect(page.page.locator(".notice p")).to_contain_text("Still recording")
     mock.start()
-    page.page.get_by_role("button", name="Try now").click()
+    page.page.evaluate("document.querySelector('.notice .button')?.click()")  # Try now, unless it just did
     page.wait_state("listening")
     page.wait_text("again")
     page.stop()
@@ -88,6 +89,28 @@ def test_a_session_that_is_over_is_followed_by_the_next(page, mock):
     assert abs(page.segments()[1]["start"] - (received + 0.5)) < 0.002  # what came after the end was sent again
 
 
+def test_stopped_when_the_server_had_just_ended(page, mock):
+    """At its limit, with finals still to come: what it did not hear any more goes to the next."""
+    mock.plan = lambda index: [[ECHO], [Utterance(0, 0.2, "and the tail")]][min(index, 1)]
+    page.start()
+    page.wait_text(ECHO.text)
+    first = mock.sessions[0]
+    mock.is_mute = True
+    received = len(first.audio) // 2
+    page.page.wait_for_timeout(500)
+    page.page.click("#stop")
+    page.wait_state("finishing")
+    while first.messages[-1]["type"] != "end":
+        page.page.wait_for_timeout(20)
+    mock.is_mute = False
+    first.send({"type": "end", "full_transcript": ECHO.text, "reason": "session_limit",
+                "audio": {"received": received, "transcribed": received, "silence": 0, "dropped": {}}})
+    first.close(1008, "session_limit")
+    page.wait_state("idle")
+    assert page.finals == [ECHO.text, "and the tail"]
+    assert bytes(first.audio[2 * received:]) == bytes(mock.sessions[1].audio)
+
+
 def test_a_session_that_an_error_ended_is_not(page, mock):
     page.start()
     page.wait_text(ECHO.text)
@@ -109,6 +132,28 @@ def test_permission_denied(playwright, open_page, mock):
     assert title == "The microphone is blocked" and "allow the microphone" in text
     assert mock.sessions == []
     instance.close()
+
+
+@pytest.mark.parametrize("answer", ["reject(new DOMException('', 'NotAllowedError'))", "resolve(ask(wanted))"])
+def test_cancelled_at_the_prompt_and_started_again(open_page, browser, mock, answer):
+    """The late answer to the first prompt is nothing to the second."""
+    page = chromium.LivePage(browser, mock.url)
+    page.context.add_init_script("""const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = (wanted) => window.prompted ? ask(wanted) : new Promise((resolve, reject) => {
+            window.prompted = () => %s;
+        });""" % answer)
+    page.open()
+    page.page.click("#start")
+    page.wait_state("starting")
+    page.page.get_by_role("button", name="Cancel").click()
+    page.wait_state("idle")
+    page.start()
+    page.page.evaluate("window.prompted()")
+    page.wait_text(MODE.text)
+    assert page.page.locator(".notice").count() == 0
+    page.stop()
+    assert len(mock.sessions) == 1 and page.errors == []
+    page.close()
 
 
 def test_no_microphone(playwright, open_page, mock):
@@ -141,10 +186,14 @@ def test_key_is_asked_for_and_kept_for_the_tab(page, mock):
     title, _ = failure(page)
     assert title == "This server asks for an access key"
     expect(page.page.locator("#key")).to_be_focused()
+    problem = page.page.locator("#key-problem")  # on a phone the settings hide the notice
+    expect(problem).to_have_text("This server asks for an access key.")
     page.page.keyboard.type("sk-wrong")
+    expect(problem).to_be_empty()
     page.page.keyboard.press("Escape")
     title, _ = failure(page)
     assert title == "The access key is not accepted"
+    expect(problem).to_have_text("The access key is not accepted.")
     page.page.fill("#key", "sk-right")
     page.page.keyboard.press("Escape")
     page.start()

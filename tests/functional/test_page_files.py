@@ -57,6 +57,10 @@ def test_a_file_that_fails(page, mock):
     mock.file_events.put(("error", {"error": {"code": "audio_unknown_format", "message": "This is in no known format"}}))
     mock.file_events.put(None)
     assert page.notice() == ("This file cannot be transcribed", "This is in no known format.")
+    expect(page.page.locator("#file-phase")).to_have_text("Failed.")
+    expect(page.page.locator("#file-progress")).to_be_hidden()
+    page.page.click("#tab-live")
+    expect(page.page.locator(".notice")).to_be_hidden()  # it is no news about the microphone
 
 
 def test_a_file_of_which_a_part_is_damaged(page, mock):
