@@ -37,7 +37,7 @@ struct Limits {
   std::size_t max_message_bytes = 16 * 1024 * 1024;  ///< of one WebSocket message
   /// Of all incomplete WebSocket messages together, as far as each is over 256 KiB.
   std::size_t max_assembling_bytes = 256 * 1024 * 1024;
-  std::size_t max_unsent_message_bytes = 4 * 1024 * 1024;  ///< of one WebSocket
+  std::size_t max_unsent_message_bytes = 4 * 1024 * 1024;  ///< of one WebSocket; more waits only as its last message
   std::chrono::milliseconds ping_interval{20'000};
   std::chrono::milliseconds silence_timeout{60'000};  ///< no data and no pong while the server reads
   std::chrono::milliseconds close_timeout{5'000};     ///< for the closing handshake

@@ -296,8 +296,8 @@ void WebSocketConnection::read_next() {
 // Writing
 
 void WebSocketConnection::send_text(std::string message) {
-  const std::size_t size = message.size() + kMessageOverheadBytes;
-  if (unsent_bytes_.fetch_add(size) + size > limits_.max_unsent_message_bytes) {
+  // One message may be larger than the limit: that the client does not read shows by what waits before it.
+  if (unsent_bytes_.fetch_add(message.size() + kMessageOverheadBytes) > limits_.max_unsent_message_bytes) {
     return post([](WebSocketConnection& connection) {
       connection.start_close(CloseCode::policy_error, "does not read what it is sent");
     });

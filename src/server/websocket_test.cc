@@ -351,6 +351,17 @@ TEST(WebSocket, AReaderMayBeSlowWithinLimits) {
   EXPECT_EQ(client.read_message().payload, "end");
 }
 
+TEST(WebSocket, OneMessageMayBeLargerThanWhatMayWait) {
+  ServerOptions options;
+  options.limits.max_unsent_message_bytes = 1000;
+  TestServer server(std::move(options));
+  RawClient client = open(server);
+  for (int i = 0; i < 3; ++i) {
+    client.send_frame(RawClient::kText, std::string(100'000, 'x'));
+    EXPECT_EQ(client.read_message().payload.size(), 100'000u);
+  }
+}
+
 TEST(WebSocket, AClientThatDoesNotReadIsClosedWhenTooMuchWaits) {
   ServerOptions options;
   options.limits.max_unsent_message_bytes = 1'000'000;
