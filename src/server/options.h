@@ -40,7 +40,8 @@ struct Limits {
   std::size_t max_unsent_message_bytes = 4 * 1024 * 1024;  ///< of one WebSocket; more waits only as its last message
   std::chrono::milliseconds ping_interval{20'000};
   std::chrono::milliseconds silence_timeout{60'000};  ///< no data and no pong while the server reads
-  std::chrono::milliseconds close_timeout{5'000};     ///< for the closing handshake
+  /// For the closing handshake; after what a handler has sent the system's buffers have write_timeout before that.
+  std::chrono::milliseconds close_timeout{5'000};
   std::chrono::milliseconds tick_interval{1'000};
 };
 

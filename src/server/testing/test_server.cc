@@ -115,10 +115,10 @@ class BusySocket : public EchoSocket {
 class TalkSocket : public EchoSocket {
  public:
   using EchoSocket::EchoSocket;
-  void on_text(std::string) override {
+  void on_text(std::string message) override {
     for (int i = 0; i < 1000; ++i) peer_->send_text(std::string(10'000, 'x'));
     peer_->send_text("end");
-    peer_->read_next();
+    message == "close" ? peer_->close(1000, "said all") : peer_->read_next();
   }
 };
 
