@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/client_address.h"
 #include "server/credential.h"
 #include "server/guarded.h"
 #include "server/lingering_close.h"
@@ -58,7 +59,7 @@ HttpConnection::HttpConnection(ConnectionTable::SharedPlace place, Stream stream
       executor_(stream_->get_executor()),
       peer_([this] {
         beast::error_code ignored;
-        return stream_->socket().remote_endpoint(ignored).address();
+        return ip_address_of(stream_->socket().remote_endpoint(ignored).address());
       }()),
       strand_(context.audio_pool),
       read_timer_(executor_),
@@ -201,7 +202,7 @@ void HttpConnection::read_head() {
 void HttpConnection::on_head(RequestHead head) {
   head_ = std::move(head);
   api::HttpRequest& request = head_.request;
-  request.client_address = context_.proxies.client_of(peer_, request.headers);
+  request.client_address = context_.proxies.client_of(peer_, request.headers).to_string();
   const api::WebSocketRoute* const websocket = context_.router.find_websocket(request.path);
   Router::Match match = context_.router.find(request.method, head_.segments);
   // A plain GET, where the path has nothing for it, asks why an upgrade is refused.

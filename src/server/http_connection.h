@@ -13,6 +13,7 @@
 
 #include "api/http.h"
 #include "api/websocket.h"
+#include "base/ip_address.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "server/connection_table.h"
@@ -106,7 +107,7 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
   const Limits& limits_;
   std::optional<Stream> stream_;  ///< empty once handed on
   const asio::any_io_executor executor_;
-  const asio::ip::address peer_;
+  const IpAddress peer_;
   const Strand strand_;  ///< of the audio pool
   asio::steady_timer read_timer_;
   asio::steady_timer write_timer_;

@@ -317,6 +317,18 @@ TEST(Http, ForeignNamesAreNotAnsweredTo) {
   EXPECT_EQ(client.read_response().status, 421);
 }
 
+// However the loopback address is written: it is what lets anybody in without a key.
+TEST(Http, ServersOfOneMachineDoNotAnswerToForeignNames) {
+  for (const char* listen : {"127.0.0.1:0", "localhost:0", "[::ffff:127.0.0.1]:0"}) {
+    ServerOptions options;
+    options.listen = listen;
+    TestServer server(std::move(options));
+    RawClient client(server.port());
+    client.send("GET /hello/nobody HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    EXPECT_EQ(client.read_response().status, 421) << listen;
+  }
+}
+
 TEST(Http, TrustedProxiesSayForWhomTheyAsk) {
   ServerOptions options;
   options.trusted_proxies = {"127.0.0.0/8"};

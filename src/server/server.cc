@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/ip_address.h"
 #include "base/log.h"
 #include "server/context.h"
 #include "server/listener.h"
@@ -85,11 +86,13 @@ class Server::Impl {
 Result<std::unique_ptr<Server>> Server::create(ServerOptions options, std::vector<api::Route> routes,
                                                std::vector<api::WebSocketRoute> websocket_routes,
                                                ThreadPool& audio_pool) {
-  STENOD_ASSIGN_OR_RETURN(const Tcp::endpoint endpoint, resolve_endpoint(options.listen));
+  const auto listen = parse_endpoint(options.listen);
+  if (!listen) return Error{ErrorCode::kListenFailed, listen.error().message, "listen"};
+  STENOD_ASSIGN_OR_RETURN(const Tcp::endpoint endpoint, resolve_endpoint(*listen));
   STENOD_ASSIGN_OR_RETURN(Router router, Router::create(std::move(routes), std::move(websocket_routes)));
   STENOD_ASSIGN_OR_RETURN(TrustedProxies proxies, TrustedProxies::parse(options.trusted_proxies));
-  STENOD_ASSIGN_OR_RETURN(OriginPolicy origins, OriginPolicy::parse(options.allowed_origins, options.allowed_hosts,
-                                                                    endpoint.address().is_loopback()));
+  STENOD_ASSIGN_OR_RETURN(OriginPolicy origins,
+                          OriginPolicy::parse(options.allowed_origins, options.allowed_hosts, listen->is_loopback()));
   if (options.tls_certificate.empty() != options.tls_key.empty()) {
     return Error{ErrorCode::kInvalidArgument, "TLS takes both a certificate and its key.",
                  options.tls_key.empty() ? "tls_key" : "tls_certificate"};

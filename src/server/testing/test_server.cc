@@ -126,7 +126,7 @@ class TalkSocket : public EchoSocket {
 
 TestServer::TestServer(ServerOptions options) {
   log::default_logger_raw();  // makes it before there are threads: the thread sanitizer doesn't see the library's lock
-  options.listen = "127.0.0.1:0";
+  if (options.listen == ServerOptions().listen) options.listen = "127.0.0.1:0";
   options.metrics = &metrics;
   auto created = Server::create(std::move(options), routes(), websocket_routes(), pool);
   if (!created) throw std::runtime_error(created.error().message);
