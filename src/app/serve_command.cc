@@ -176,9 +176,7 @@ std::vector<api::Route> ServeRun::routes() {
                                        .spool = *spool_,
                                        .models = {{settings_.engine.model, recogniser_.get(),
                                                    std::chrono::duration_cast<std::chrono::seconds>(now).count()}},
-                                       .add_audio = [this](const access::Principal& principal, double seconds) {
-                                         return access_->add_audio(principal, seconds);
-                                       }});
+                                       .access = access_.get()});
   routes.push_back(api::transcribe_route(*file_routes_));
   add(api::openai_routes(*file_routes_));
   routes.push_back(api::token_route(*access_));
