@@ -53,7 +53,7 @@ std::size_t num_threads(std::int64_t wanted) {
 api::LiveServiceOptions live_options(const ServeSettings& settings) {
   const ServeSettings::Live& live = settings.live;
   api::LiveServiceOptions options;
-  options.offer.model = settings.engine.model;
+  options.offer.model = offered_name(settings.engine.model);
   live::SessionSettings& defaults = options.offer.defaults;
   defaults.silence_ms = static_cast<int>(live.silence_ms);
   defaults.vad_threshold = live.vad_threshold;
@@ -174,7 +174,7 @@ std::vector<api::Route> ServeRun::routes() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   file_routes_.emplace(api::FileRoutes{.service = *files_,
                                        .spool = *spool_,
-                                       .models = {{settings_.engine.model, recogniser_.get(),
+                                       .models = {{offered_name(settings_.engine.model), recogniser_.get(),
                                                    std::chrono::duration_cast<std::chrono::seconds>(now).count()}},
                                        .access = access_.get()});
   routes.push_back(api::transcribe_route(*file_routes_));
