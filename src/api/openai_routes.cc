@@ -188,6 +188,7 @@ Route audio_route(const FileRoutes& routes, std::string pattern, whisper::Task t
   route.method = "POST";
   route.pattern = std::move(pattern);
   route.max_body_bytes = routes.max_body_bytes();
+  route.takes_uploads = true;
   route.answer_error = openai_error;
   route.open = [&routes, task](const HttpRequest& request) -> Result<std::unique_ptr<RequestHandler>> {
     STENOD_RETURN_IF_ERROR(routes.accepts(request.principal));

@@ -157,6 +157,7 @@ Route transcribe_route(const FileRoutes& routes) {
   route.method = "POST";
   route.pattern = "/transcribe";
   route.max_body_bytes = routes.max_body_bytes();
+  route.takes_uploads = true;
   route.open = [&routes](const HttpRequest& request) { return open(routes, request); };
   return route;
 }

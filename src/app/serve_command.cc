@@ -33,6 +33,9 @@ namespace {
 // Windows that wait for a slot: each live session has two at most, and files wait in their own queue.
 constexpr int kQueuedPerSession = 2;
 
+// Uploads wait for the disk, not for each other: more threads would not make it faster.
+constexpr std::size_t kUploadThreads = 2;
+
 EngineSettings engine_settings(const ServeSettings& settings) {
   EngineSettings engine;
   engine.model = settings.engine.model;
@@ -117,7 +120,7 @@ class ServeRun {
   std::unique_ptr<api::SpoolFolder> spool_;
   std::optional<api::FileService> files_;
   std::optional<api::FileRoutes> file_routes_;
-  std::optional<ThreadPool> audio_pool_;
+  std::optional<ThreadPool> audio_pool_, upload_pool_;
   std::unique_ptr<api::LiveService> live_;
   std::unique_ptr<server::Server> server_;
 };
@@ -134,11 +137,13 @@ Status ServeRun::start() {
                                          .max_queued = static_cast<int>(settings_.files.max_queued),
                                          .timeout = std::chrono::seconds(settings_.files.timeout_s)});
   audio_pool_.emplace(num_threads(settings_.server.audio_threads));
+  upload_pool_.emplace(kUploadThreads);
   live_ = std::make_unique<api::LiveService>(live::speech_model_of(*recogniser_), pacer_, access_.get(),
                                              live_options(settings_));
   export_metrics(metrics_, *recogniser_, *live_, *files_, *pacer_);
   STENOD_ASSIGN_OR_RETURN(server_, server::Server::create(server_options(settings_, *access_, metrics_), routes(),
-                                                          api::live_websocket_routes(*live_), *audio_pool_));
+                                                          api::live_websocket_routes(*live_), *audio_pool_,
+                                                          *upload_pool_));
   server_->start();
   log_event(log::level::info, "listening",
             {{"address", settings_.server.listen},

@@ -16,12 +16,13 @@ namespace stenod::server {
 /// What all connections of a server share. Everything is constant or may be used by any thread.
 struct ServerContext {
   ServerContext(ServerOptions server_options, Router server_router, TrustedProxies server_proxies, OriginPolicy policy,
-                ThreadPool& pool)
+                ThreadPool& for_audio, ThreadPool& for_uploads)
       : options(std::move(server_options)),
         router(std::move(server_router)),
         proxies(std::move(server_proxies)),
         origins(std::move(policy)),
-        audio_pool(pool),
+        audio_pool(for_audio),
+        upload_pool(for_uploads),
         metrics(options.metrics),
         table(options.limits.max_connections, options.limits.max_connections_per_client, metrics) {}
 
@@ -30,6 +31,7 @@ struct ServerContext {
   const TrustedProxies proxies;
   const OriginPolicy origins;
   ThreadPool& audio_pool;
+  ThreadPool& upload_pool;
   ServerMetrics metrics;
   std::atomic<std::size_t> assembling_bytes = 0;  ///< see Limits::max_assembling_bytes
   ConnectionTable table;

@@ -274,6 +274,7 @@ std::shared_ptr<ConnectionReply> HttpConnection::make_reply() {
 }
 
 void HttpConnection::open_route(const api::Route& route) {
+  strand_ = Strand(route.takes_uploads ? context_.upload_pool : context_.audio_pool);
   handler_ = std::make_shared<HandlerBox>();
   // Without a body it is all one call.
   std::shared_ptr<ConnectionReply> reply = parser_->is_done() ? make_reply() : nullptr;
@@ -355,6 +356,7 @@ void HttpConnection::release_handlers() {
 
 // A plain GET learns why an upgrade would be refused, or that it takes one.
 void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
+  strand_ = Strand(context_.audio_pool);
   route_name_ = route.path;
   const bool is_upgrade = is_websocket_upgrade(head_);
   if (is_upgrade) {
@@ -363,23 +365,23 @@ void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
   }
   phase_ = Phase::kOpening;
   websocket_handler_ = std::make_shared<std::unique_ptr<api::WebSocketHandler>>();
-  strand_.post(
-      [self = shared_from_this(), &route, is_upgrade, box = websocket_handler_, request = head_.request]() mutable {
-        const Status status = guarded([&]() -> Status {
-          STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
-          if (!is_upgrade) {
-            if (route.check) STENOD_RETURN_IF_ERROR(route.check(request));
-            return Error{ErrorCode::kUpgradeRequired, "This path speaks WebSocket."};
-          }
-          STENOD_ASSIGN_OR_RETURN(*box, route.open(request, self->strand_));
-          return {};
-        });
-        self->post([status](HttpConnection& connection) {
-          if (connection.phase_ != Phase::kOpening) return;
-          if (!status) return connection.fail(status.error());
-          connection.become_websocket();
-        });
-      });
+  strand_.post([self = shared_from_this(), &route, is_upgrade, strand = strand_, box = websocket_handler_,
+                request = head_.request]() mutable {
+    const Status status = guarded([&]() -> Status {
+      STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
+      if (!is_upgrade) {
+        if (route.check) STENOD_RETURN_IF_ERROR(route.check(request));
+        return Error{ErrorCode::kUpgradeRequired, "This path speaks WebSocket."};
+      }
+      STENOD_ASSIGN_OR_RETURN(*box, route.open(request, strand));
+      return {};
+    });
+    self->post([status](HttpConnection& connection) {
+      if (connection.phase_ != Phase::kOpening) return;
+      if (!status) return connection.fail(status.error());
+      connection.become_websocket();
+    });
+  });
 }
 
 void HttpConnection::become_websocket() {

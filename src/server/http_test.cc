@@ -339,13 +339,31 @@ TEST(Http, TrustedProxiesSayForWhomTheyAsk) {
   EXPECT_EQ(RawClient(direct.port()).get("/hello/you", "X-Forwarded-For: 1.2.3.4\r\n").body, "you from 127.0.0.1");
 }
 
+TEST(Http, UploadsThatWaitForTheDiskHoldUpNobodyElse) {
+  TestServer server;
+  std::vector<RawClient> uploading;
+  for (int i = 0; i < 3; ++i) {
+    uploading.emplace_back(server.port());
+    uploading.back().send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\ntalk");
+  }
+  EXPECT_TRUE(server.journal.wait_for("upload waits"));
+  EXPECT_EQ(RawClient(server.port()).get("/hello/nobody").body, "nobody");
+  RawClient live(server.port());
+  EXPECT_EQ(live.upgrade("/ws/echo").status, 101);
+  live.send_frame(RawClient::kText, "audio");
+  EXPECT_EQ(live.read_message().payload, "audio");
+  server.release();
+  for (RawClient& client : uploading) EXPECT_EQ(client.read_response().body, "taken");
+  EXPECT_EQ(uploading[0].get("/hello/nobody").body, "nobody") << "on the same connection";
+}
+
 TEST(Http, WrongOptionsAreErrors) {
   ThreadPool pool(1);
   const auto code = [&](auto change) {
     ServerOptions options;
     options.listen = "127.0.0.1:0";
     change(options);
-    const auto server = Server::create(std::move(options), {}, {}, pool);
+    const auto server = Server::create(std::move(options), {}, {}, pool, pool);
     return server.ok() ? std::string("ok") : std::string(error_name(server.error().code)) + " " + server.error().param;
   };
   EXPECT_EQ(code([](ServerOptions&) {}), "ok");

@@ -46,7 +46,7 @@ struct Limits {
 };
 
 /// Lets a request pass or refuses it, and sets its principal. `credential` is what it came with, empty where it came
-/// with none. Called on the audio pool.
+/// with none. Called on the pool of the route's handler.
 using Authorise =
     std::function<Status(api::HttpRequest& request, api::Route::Access access, std::string_view credential)>;
 

@@ -41,8 +41,9 @@ void allow_open_files(std::size_t num_connections) {
 
 class Server::Impl {
  public:
-  Impl(ServerOptions options, Router router, TrustedProxies proxies, OriginPolicy origins, ThreadPool& pool)
-      : context(std::move(options), std::move(router), std::move(proxies), std::move(origins), pool),
+  Impl(ServerOptions options, Router router, TrustedProxies proxies, OriginPolicy origins, ThreadPool& audio_pool,
+       ThreadPool& upload_pool)
+      : context(std::move(options), std::move(router), std::move(proxies), std::move(origins), audio_pool, upload_pool),
         work(io.get_executor()) {}
   ~Impl() { stop(steady_clock::now()); }
 
@@ -85,7 +86,7 @@ class Server::Impl {
 
 Result<std::unique_ptr<Server>> Server::create(ServerOptions options, std::vector<api::Route> routes,
                                                std::vector<api::WebSocketRoute> websocket_routes,
-                                               ThreadPool& audio_pool) {
+                                               ThreadPool& audio_pool, ThreadPool& upload_pool) {
   const auto listen = parse_endpoint(options.listen);
   if (!listen) return Error{ErrorCode::kListenFailed, listen.error().message, "listen"};
   STENOD_ASSIGN_OR_RETURN(const Tcp::endpoint endpoint, resolve_endpoint(*listen));
@@ -97,8 +98,8 @@ Result<std::unique_ptr<Server>> Server::create(ServerOptions options, std::vecto
     return Error{ErrorCode::kInvalidArgument, "TLS takes both a certificate and its key.",
                  options.tls_key.empty() ? "tls_key" : "tls_certificate"};
   }
-  auto impl =
-      std::make_unique<Impl>(std::move(options), std::move(router), std::move(proxies), std::move(origins), audio_pool);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(router), std::move(proxies), std::move(origins),
+                                     audio_pool, upload_pool);
   STENOD_ASSIGN_OR_RETURN(impl->listener, Listener::listen(impl->io, endpoint));
   std::unique_ptr<Server> server(new Server(std::move(impl)));
   STENOD_RETURN_IF_ERROR(server->reload_certificate());
