@@ -203,12 +203,17 @@ void HttpConnection::on_head(RequestHead head) {
   head_ = std::move(head);
   api::HttpRequest& request = head_.request;
   request.client_address = context_.proxies.client_of(peer_, request.headers).to_string();
-  const api::WebSocketRoute* const websocket = context_.router.find_websocket(request.path);
-  Router::Match match = context_.router.find(request.method, head_.segments);
+  const bool is_starting = context_.is_starting;  // read before the router, which changes before it
+  const Router& router = *context_.router;
+  const api::WebSocketRoute* const websocket = router.find_websocket(request.path);
+  Router::Match match = router.find(request.method, head_.segments);
   // A plain GET, where the path has nothing for it, asks why an upgrade is refused.
   const bool is_for_websocket =
       websocket != nullptr && (is_websocket_upgrade(head_) || (match.allow.empty() && request.method == "GET"));
   if (const Status status = check_origin(is_for_websocket); !status) return fail(status.error());
+  if (is_starting && (match.allow.empty() || is_websocket_upgrade(head_))) {
+    return fail({ErrorCode::kNotReady, "The server is starting; try again soon."});
+  }
   if (request.path == "*" && request.method == "OPTIONS") return answer_options({nullptr, {}, "GET, HEAD, OPTIONS"});
   if (is_for_websocket) return open_websocket(*websocket);
   if (websocket != nullptr && match.allow.empty()) match.allow = "GET, OPTIONS";

@@ -357,6 +357,34 @@ TEST(Http, UploadsThatWaitForTheDiskHoldUpNobodyElse) {
   EXPECT_EQ(uploading[0].get("/hello/nobody").body, "nobody") << "on the same connection";
 }
 
+TEST(Http, WhileItStartsItSaysSo) {
+  ThreadPool pool(1);
+  const auto route = [](const char* pattern) {
+    return api::simple_route("GET", pattern, api::Route::Access::kPublic,
+                             [](const api::HttpRequest&) { return api::HttpResponse(); });
+  };
+  ServerOptions options;
+  options.listen = "127.0.0.1:0";
+  options.more_routes_come = true;
+  const auto server = Server::create(std::move(options), {route("/healthz"), route("/")}, {}, pool, pool);
+  ASSERT_TRUE(server);
+  (*server)->start();
+  RawClient client((*server)->port());
+  EXPECT_EQ(client.get("/healthz").status, 200);
+  EXPECT_EQ(client.get("/").status, 200);
+  for (const auto& response : {client.get("/late"), client.upgrade("/ws"), RawClient((*server)->port()).upgrade("/"),
+                               RawClient((*server)->port()).get("/late", "Content-Length: 3\r\n", "POST")}) {
+    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(error_code(response), "not_ready");
+    EXPECT_NE(response.field("Retry-After"), "");
+  }
+  EXPECT_TRUE((*server)->add_routes({route("/late")}, {}));
+  EXPECT_FALSE((*server)->add_routes({route("/later")}, {}));
+  EXPECT_EQ(client.get("/late").status, 200);
+  EXPECT_EQ(client.get("/healthz").status, 200);
+  EXPECT_EQ(client.get("/nothing").status, 404);
+}
+
 TEST(Http, WrongOptionsAreErrors) {
   ThreadPool pool(1);
   const auto code = [&](auto change) {

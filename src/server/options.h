@@ -67,6 +67,9 @@ struct ServerOptions {
   /// Networks ("10.0.0.0/8", "::1") whose X-Forwarded-For is believed.
   std::vector<std::string> trusted_proxies;
 
+  /// Routes will come with add_routes(): until then what is at other paths is answered by kNotReady, and not by
+  /// kNotFound.
+  bool more_routes_come = false;
   bool permessage_deflate = false;
   Authorise authorise;  ///< none: everything is allowed
   Limits limits;

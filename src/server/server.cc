@@ -113,6 +113,16 @@ std::uint16_t Server::port() const { return impl_->listener->port(); }
 void Server::start() { impl_->start(); }
 void Server::stop(steady_clock::time_point deadline) { impl_->stop(deadline); }
 
+Status Server::add_routes(std::vector<api::Route> routes, std::vector<api::WebSocketRoute> websocket_routes) {
+  ServerContext& context = impl_->context;
+  if (!context.is_starting) return Error{ErrorCode::kInternal, "no more routes were announced"};
+  STENOD_ASSIGN_OR_RETURN(Router router, context.first_router.with(std::move(routes), std::move(websocket_routes)));
+  context.second_router.emplace(std::move(router));
+  context.router = &*context.second_router;
+  context.is_starting = false;
+  return {};
+}
+
 Status Server::reload_certificate() {
   const ServerOptions& options = impl_->context.options;
   if (options.tls_certificate.empty()) return {};

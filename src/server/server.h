@@ -34,6 +34,10 @@ class Server {
 
   std::uint16_t port() const;
 
+  /// The routes that were missing (ServerOptions::more_routes_come). Once. Error: kInternal, where two are the same
+  /// or none were announced.
+  Status add_routes(std::vector<api::Route> routes, std::vector<api::WebSocketRoute> websocket_routes);
+
   /// Also raises the process's limit of open files as far as `max_connections` takes.
   void start();
 
