@@ -6,6 +6,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <random>
@@ -139,10 +140,17 @@ class Access::Impl {
     const std::lock_guard lock(mutex_);
     const auto key = find_valid(principal.key_id, now);
     if (!key) return key.error();
-    if (is_beyond_quota(**key, seconds, now)) return quota_exceeded((*key)->record, now);
+    begin_day(**key, now);
     (*key)->used_s += seconds;
     pending_[{principal.key_id, (*key)->day}] += seconds;
-    return {};
+    return (*key)->used_s <= quota_of(**key) ? Status() : Status(quota_exceeded((*key)->record, now));
+  }
+
+  Status check_audio(const Principal& principal) {
+    const auto now = clock_();
+    const std::lock_guard lock(mutex_);
+    STENOD_ASSIGN_OR_RETURN(Key* const key, find_valid(principal.key_id, now));
+    return key == nullptr ? Status() : check_minutes_left(*key, now);
   }
 
   Result<Token> mint_token(const Principal& principal, const TokenRequest& request) {
@@ -237,19 +245,27 @@ class Access::Impl {
     if (principal.token_streams > 0 && count(streams_by_token_, principal.token_id) >= principal.token_streams) {
       return too_many_streams("this token", principal.token_streams);
     }
-    if (is_beyond_quota(*key, 0, now)) return quota_exceeded(key->record, now);
+    STENOD_RETURN_IF_ERROR(check_minutes_left(*key, now));
     return key;
   }
 
-  bool is_beyond_quota(Key& key, double seconds, std::chrono::system_clock::time_point now) {
+  /// Seconds of audio a day; infinity where there is no limit.
+  static double quota_of(const Key& key) {
+    const double minutes = key.record.limits.audio_minutes_per_day;
+    return minutes > 0 ? minutes * 60 : std::numeric_limits<double>::infinity();
+  }
+
+  static Status check_minutes_left(Key& key, std::chrono::system_clock::time_point now) {
+    begin_day(key, now);
+    return key.used_s < quota_of(key) ? Status() : Status(quota_exceeded(key.record, now));
+  }
+
+  static void begin_day(Key& key, std::chrono::system_clock::time_point now) {
     // When a clock was put back over midnight, synchronise() finds out what the earlier day has used.
     if (const std::int64_t today = day_of(now); today > key.day) {
       key.day = today;
       key.used_s = 0;
     }
-    const double quota_s = key.record.limits.audio_minutes_per_day * 60;
-    if (quota_s <= 0) return false;
-    return seconds > 0 ? key.used_s + seconds > quota_s : key.used_s >= quota_s;
   }
 
   // On the thread, or while there is none:
@@ -410,6 +426,7 @@ Status Access::check_stream(const Principal& principal, std::string_view client_
   return impl_->check_stream(principal, subscriber_of(client_address));
 }
 
+Status Access::check_audio(const Principal& principal) { return impl_->check_audio(principal); }
 Status Access::add_audio(const Principal& principal, double seconds) { return impl_->add_audio(principal, seconds); }
 
 Result<Token> Access::mint_token(const Principal& principal, const TokenRequest& request) {

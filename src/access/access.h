@@ -46,8 +46,8 @@ class StreamLease {
   StreamLease& operator=(StreamLease&& other) noexcept;
   ~StreamLease();
 
-  /// Counts received audio; an error means that the session has to conclude, and that these seconds were not counted.
-  /// Cheap: no disk. Errors: kQuotaExceeded, kUnauthorized (the key was revoked or has expired meanwhile).
+  /// Counts received audio, as Access::add_audio() does; an error means that the session has to conclude. Cheap: no
+  /// disk. Errors: kQuotaExceeded, kUnauthorized (the key was revoked or has expired meanwhile).
   Status add_audio(double seconds);
 
  private:
@@ -87,8 +87,10 @@ class Access {
   /// What open_stream() would say now; takes no place.
   Status check_stream(const Principal& principal, std::string_view client_address);
 
-  /// Counts the audio of a file, or says that the day's minutes don't suffice and counts nothing. Errors as
-  /// StreamLease::add_audio().
+  /// Whether minutes are left for a file; counts nothing. Errors as StreamLease::add_audio().
+  Status check_audio(const Principal& principal);
+  /// Counts received audio, then says whether the day's minutes sufficed: what was too much counts all the same, so
+  /// that nobody gets a little more again and again. Errors as StreamLease::add_audio().
   Status add_audio(const Principal& principal, double seconds);
 
   /// A short-lived credential with the key's rights, though never an admin's, for a client that must not learn the key.

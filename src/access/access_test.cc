@@ -84,6 +84,7 @@ TEST_F(AccessTest, WithoutKeysAnybodyMayUseIt) {
   auto lease = access->open_stream(Principal(), kClient);
   ASSERT_TRUE(lease.ok());
   EXPECT_TRUE(lease->add_audio(1e9).ok());
+  EXPECT_TRUE(access->check_audio(Principal()).ok());
   EXPECT_EQ(code(access->mint_token(Principal(), {})), ErrorCode::kForbidden);
   EXPECT_FALSE(std::filesystem::exists(folder_.database())) << "nothing is written where nothing is kept";
 
@@ -260,24 +261,37 @@ TEST_F(AccessTest, ADaysMinutesAreUsedUpAndComeBackAtMidnight) {
   const Principal who = principal(*access, key.text);
   StreamLease lease = *access->open_stream(who, kClient);
   EXPECT_TRUE(lease.add_audio(40).ok());
-  EXPECT_EQ(code(access->add_audio(who, 30)), ErrorCode::kQuotaExceeded);
-  EXPECT_TRUE(access->add_audio(who, 20).ok()) << "what was refused was not counted";
-  const Status exceeded = lease.add_audio(0.1);
+  EXPECT_TRUE(access->check_audio(who).ok());
+  EXPECT_TRUE(access->add_audio(who, 20).ok()) << "exactly as much as there is";
+  EXPECT_EQ(code(access->check_audio(who)), ErrorCode::kQuotaExceeded);
+  const Status exceeded = lease.add_audio(0.125);
   ASSERT_FALSE(exceeded.ok());
   EXPECT_EQ(exceeded.error().code, ErrorCode::kQuotaExceeded);
   EXPECT_EQ(exceeded.error().retry_after, hours(16)) << "at 08:00 UTC";
   EXPECT_EQ(code(access->open_stream(who, kClient)), ErrorCode::kQuotaExceeded);
 
   now_ = kNow + hours(16) - seconds(1);
-  EXPECT_FALSE(lease.add_audio(0.1).ok());
+  EXPECT_FALSE(lease.add_audio(0.125).ok());
   now_ = kNow + hours(16);
   EXPECT_TRUE(lease.add_audio(59).ok());
   EXPECT_FALSE(lease.add_audio(2).ok());
-  EXPECT_TRUE(eventually([&] { return stored_audio_s(day_of(kNow)) == 60 && stored_audio_s(day_of(kNow) + 1) == 59; }));
+  EXPECT_TRUE(
+      eventually([&] { return stored_audio_s(day_of(kNow)) == 60.25 && stored_audio_s(day_of(kNow) + 1) == 61; }));
 
   now_ = kNow;  // the clock is put right
   EXPECT_TRUE(eventually([&] { return !access->open_stream(who, kClient).ok(); }));
   EXPECT_FALSE(lease.add_audio(2).ok()) << "the earlier day was used up";
+}
+
+TEST_F(AccessTest, WhatWasTooMuchIsCountedSoThatNobodyGetsItAgain) {
+  const CreatedKey key = create_key({"a", false, {0, 1}});  // 60 s
+  const auto access = open();
+  const Principal who = principal(*access, key.text);
+  EXPECT_TRUE(access->add_audio(who, 59).ok());
+  EXPECT_EQ(code(access->open_stream(who, kClient)->add_audio(2)), ErrorCode::kQuotaExceeded);
+  EXPECT_EQ(code(access->open_stream(who, kClient)), ErrorCode::kQuotaExceeded) << "the next stream too";
+  EXPECT_EQ(code(access->check_audio(who)), ErrorCode::kQuotaExceeded);
+  EXPECT_TRUE(eventually([&] { return stored_audio_s(day_of(kNow)) == 61; }));
 }
 
 TEST_F(AccessTest, UsageOutlivesTheServerAndIsSharedByServers) {
@@ -289,7 +303,7 @@ TEST_F(AccessTest, UsageOutlivesTheServerAndIsSharedByServers) {
   }
   EXPECT_EQ(stored_audio_s(day_of(kNow)), 50) << "written at the end at the latest";
   EXPECT_EQ(code(open()->add_audio(principal(*other, key.text), 20)), ErrorCode::kQuotaExceeded);
-  EXPECT_TRUE(eventually([&] { return !other->add_audio(principal(*other, key.text), 20).ok(); }));
+  EXPECT_TRUE(eventually([&] { return !other->check_audio(principal(*other, key.text)).ok(); }));
 }
 
 TEST_F(AccessTest, WhatCannotBeWrittenIsKept) {
@@ -305,7 +319,7 @@ TEST_F(AccessTest, WhatCannotBeWrittenIsKept) {
   EXPECT_EQ(code(access->open_stream(who, kClient)), ErrorCode::kTooManyStreams);
   EXPECT_EQ(code(Result<bool>(lease.add_audio(20).error())), ErrorCode::kQuotaExceeded);
   execute(folder_.database(), "DROP TRIGGER broken");
-  EXPECT_TRUE(eventually([&] { return stored_audio_s(day_of(kNow)) == 50; }));
+  EXPECT_TRUE(eventually([&] { return stored_audio_s(day_of(kNow)) == 70; }));
 }
 
 TEST_F(AccessTest, NonsenseIsNotCounted) {

@@ -13,6 +13,11 @@ constexpr double kPortionS = 60;
 
 }  // namespace
 
+Status FileRoutes::accepts(const access::Principal& principal) const {
+  STENOD_RETURN_IF_ERROR(service.accepts());
+  return access != nullptr ? access->check_audio(principal) : Status();
+}
+
 FileAnswer::FileAnswer(const FileRoutes& routes, access::Principal principal, std::shared_ptr<HttpReply> reply)
     : routes_(routes),
       principal_(std::move(principal)),
@@ -31,10 +36,14 @@ void FileAnswer::start(Upload upload, const ServedModel& model, transcribe::File
   task.stop = stop_.get_token();
   const auto self = shared_from_this();
   task.on_progress = [self](const transcribe::FileProgress& progress) {
+    self->decoded_s_ = progress.decoded_s;
     if (progress.decoded_s >= self->counted_s_ + kPortionS) self->count_audio(progress.decoded_s);
-    self->on_progress(progress);
+    if (!self->refusal_) self->on_progress(progress);
   };
-  task.on_segment = [self](const text::Segment& segment) { self->on_segment(segment); };
+  task.on_segment = [self](const text::Segment& segment) {
+    if (segment.end > self->counted_s_) self->count_audio(std::max(segment.end, self->decoded_s_));
+    if (!self->refusal_) self->on_segment(segment);
+  };
   task.on_done = [self](Result<transcribe::FileResult> result) { self->done(std::move(result)); };
   if (const Status accepted = routes_.service.submit(std::move(task)); !accepted) on_error(accepted.error());
 }
@@ -44,8 +53,8 @@ void FileAnswer::check(bool goes_on) {
 }
 
 void FileAnswer::count_audio(double up_to_s) {
-  if (!routes_.add_audio || refusal_ || up_to_s <= counted_s_) return;
-  if (const Status counted = routes_.add_audio(principal_, up_to_s - counted_s_); !counted) {
+  if (routes_.access == nullptr || refusal_ || up_to_s <= counted_s_) return;
+  if (const Status counted = routes_.access->add_audio(principal_, up_to_s - counted_s_); !counted) {
     refusal_ = counted.error();
     stop_.request_stop();
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "access/access.h"
 #include "api/file_service.h"
 #include "api/http.h"
 #include "api/transcription_request.h"
@@ -18,11 +19,12 @@ namespace stenod::api {
 struct FileRoutes {
   FileService& service;
   SpoolFolder& spool;
-  std::vector<ServedModel> models;  ///< at least one; the first serves who names none
-  /// Counts a file's audio for whoever sent it; an error, which becomes the answer, ends its transcription. May be
-  /// empty. Any thread; does not block.
-  std::function<Status(const access::Principal&, double seconds)> add_audio = {};
+  std::vector<ServedModel> models;   ///< at least one; the first serves who names none
+  access::Access* access = nullptr;  ///< counts audio for whoever sent it; null: no keys and no limits
 
+  /// Whether a request is taken, before its body has come, so that nobody sends it in vain. Errors: those of
+  /// FileService::accepts() and Access::check_audio().
+  Status accepts(const access::Principal& principal) const;
   /// Of a body: a file and a little for the form around it.
   std::uint64_t max_body_bytes() const { return spool.limits().max_file_bytes + (1 << 20); }
 };
@@ -58,7 +60,8 @@ class FileAnswer : public std::enable_shared_from_this<FileAnswer> {
   const std::shared_ptr<HttpReply> reply_;
   std::string file_name_;
   std::string file_field_;
-  double counted_s_ = 0;
+  double decoded_s_ = 0;
+  double counted_s_ = 0;          ///< of the audio, before any of its text is handed on
   std::optional<Error> refusal_;  ///< of count_audio()
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> on_stop_;

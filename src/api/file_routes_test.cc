@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "access/testing/access_folder.h"
 #include "api/openai_routes.h"
 #include "api/testing/recorded_reply.h"
 #include "api/transcribe_route.h"
@@ -370,28 +371,61 @@ TEST_F(FileRoutesTest, TooManyAtOnceAreRefused) {
   for (const auto& reply : accepted) EXPECT_EQ(reply->wait().status, 200);
 }
 
-TEST_F(FileRoutesTest, AudioIsCountedAndLimited) {
-  double counted_s = 0, allowed_s = 1000;
-  std::string key;
-  routes_->add_audio = [&](const access::Principal& principal, double seconds) -> Status {
-    EXPECT_GT(seconds, 0);
-    key = principal.key_id;
-    if (counted_s + seconds > allowed_s) return Error{ErrorCode::kOverloaded, "the day's minutes are used up", ""};
-    counted_s += seconds;
-    return {};
-  };
-  HttpRequest request = form_request();
-  request.principal.key_id = "k1";
-  EXPECT_EQ(testing::call(transcribe_, request, form({}, recording(8)))->wait().status, 200);
-  EXPECT_EQ(counted_s, 92);
-  EXPECT_EQ(key, "k1");
+class CountedFileRoutesTest : public FileRoutesTest {
+ protected:
+  void TearDown() override {
+    FileRoutesTest::TearDown();
+    service_.reset();  // what it works on counts audio
+  }
+  /// Requests are from now on those of a new key that may use so much a day.
+  void use_key(double seconds) {
+    const access::NewKey key{"a", false, {.audio_minutes_per_day = seconds / 60}};
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const std::string text = folder_.create_key(key, now).text;
+    access_ = *access::Access::open({.folder = folder_.path()});
+    routes_->access = access_.get();
+    request_ = form_request();
+    request_.principal = *access_->authenticate(text, "");
+  }
+  HttpResponse post_counted(const Fields& fields, const std::string& file) {
+    return testing::call(transcribe_, request_, form(fields, file, "audio"))->wait();
+  }
+  bool has_minutes_left() { return access_->check_audio(request_.principal).ok(); }
 
-  counted_s = 0;
-  allowed_s = 10;
-  const HttpResponse refused = testing::call(transcribe_, request, form({}, recording(8)))->wait();
-  EXPECT_EQ(refused.status, 503);
-  EXPECT_THAT(refused.body, HasSubstr("used up"));
-  EXPECT_EQ(counted_s, 0);
+  access::AccessFolder folder_;
+  std::unique_ptr<access::Access> access_;
+  HttpRequest request_;
+};
+
+TEST_F(CountedFileRoutesTest, AudioIsCounted) {
+  use_key(93);
+  EXPECT_EQ(post_counted({}, recording(8)).status, 200);  // 92 s
+  EXPECT_TRUE(has_minutes_left());
+  EXPECT_EQ(post_counted({}, recording()).status, 200);
+  EXPECT_FALSE(has_minutes_left());
+}
+
+TEST_F(CountedFileRoutesTest, WithoutMinutesItIsRefusedBeforeTheUpload) {
+  use_key(1);
+  EXPECT_TRUE(transcribe_.open(request_));
+  EXPECT_TRUE(access_->add_audio(request_.principal, 1));
+  const auto opened = transcribe_.open(request_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kQuotaExceeded);
+  EXPECT_FALSE(openai_[0].open(request_));
+  EXPECT_FALSE(openai_[1].open(request_));
+  const HttpResponse refused = post_counted({}, recording());
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_NE(field(refused, "Retry-After"), "");
+}
+
+TEST_F(CountedFileRoutesTest, NoTextGoesOutThatTheMinutesDoNotCover) {
+  for (const char* stream : {"false", "true"}) {
+    use_key(0.5);
+    const HttpResponse refused = post_counted({{"stream", stream}}, recording(4));
+    EXPECT_THAT(refused.body, AllOf(HasSubstr("quota_exceeded"), Not(HasSubstr("Hello"))));
+    EXPECT_FALSE(has_minutes_left()) << "it counts";
+  }
 }
 
 // --- OpenAI

@@ -53,6 +53,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::kNotSupported:
     case ErrorCode::kJsonMalformed:
     case ErrorCode::kBadRequest:
+    case ErrorCode::kTransferCodingUnknown:
     case ErrorCode::kAudioEmpty:
     case ErrorCode::kAudioUnknownFormat:
     case ErrorCode::kAudioPlaylist:
@@ -100,8 +101,6 @@ int http_status(ErrorCode code) {
     case ErrorCode::kQuotaExceeded:
     case ErrorCode::kTooManyFailures:
       return 429;
-    case ErrorCode::kTransferCodingUnknown:
-      return 501;
     case ErrorCode::kOverloaded:
     case ErrorCode::kTooManyConnections:
     case ErrorCode::kShuttingDown:

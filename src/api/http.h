@@ -62,8 +62,8 @@ class HttpReply {
 };
 
 /// Takes one request's body as it arrives, then answers. The calls, and its destructor, come one at a time on a thread
-/// of the audio pool, never on one that serves sockets. It is destroyed without complete() when the client leaves
-/// early.
+/// of the audio pool, or of the upload pool where its route says so, never on one that serves sockets. It is destroyed
+/// without complete() when the client leaves early.
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
@@ -92,7 +92,10 @@ struct Route {
   std::string pattern;  ///< "/v1/models/{id}": {…} stands for one segment of the path
   Access access = Access::kKey;
   std::uint64_t max_body_bytes = 0;
-  /// Called on the audio pool when the head has arrived and access is granted; an error is the answer.
+  /// Its handlers write what they take to the disk and may wait for it: they are called on the upload pool, so that
+  /// nobody's live audio waits as well.
+  bool takes_uploads = false;
+  /// Called on the handler's pool when the head has arrived and access is granted; an error is the answer.
   std::function<Result<std::unique_ptr<RequestHandler>>(const HttpRequest&)> open;
   /// Makes the answer of an error of this route, also one that the server found: access denied, body too large.
   HttpResponse (*answer_error)(const Error&) = error_response;

@@ -188,9 +188,10 @@ Route audio_route(const FileRoutes& routes, std::string pattern, whisper::Task t
   route.method = "POST";
   route.pattern = std::move(pattern);
   route.max_body_bytes = routes.max_body_bytes();
+  route.takes_uploads = true;
   route.answer_error = openai_error;
   route.open = [&routes, task](const HttpRequest& request) -> Result<std::unique_ptr<RequestHandler>> {
-    STENOD_RETURN_IF_ERROR(routes.service.accepts());
+    STENOD_RETURN_IF_ERROR(routes.accepts(request.principal));
     STENOD_ASSIGN_OR_RETURN(auto reader, UploadReader::create(request, {.file_fields = {"file"}}, routes.spool));
     return std::unique_ptr<RequestHandler>(std::make_unique<OpenAiHandler>(routes, request, task, std::move(reader)));
   };

@@ -247,7 +247,7 @@ TEST_F(RequestTest, OpenAiDefaultsAndOptions) {
   EXPECT_FALSE(request->stream);
   const auto full = openai({{"language", "de"},
                             {"response_format", "verbose_json"},
-                            {"temperature", "0.4"},
+                            {"temperature", "0.0"},
                             {"prompt", ""},
                             {"timestamp_granularities[]", "word"},
                             {"chunking_strategy", "auto"}});
@@ -283,6 +283,7 @@ TEST_F(RequestTest, OpenAiErrorsNameTheField) {
   EXPECT_EQ(code(openai({{"response_format", "xml"}})), "invalid_argument response_format");
   EXPECT_EQ(code(openai({{"response_format", "diarized_json"}})), "not_supported response_format");
   EXPECT_EQ(code(openai({{"temperature", "2"}})), "invalid_argument temperature");
+  EXPECT_EQ(code(openai({{"temperature", "0.4"}})), "not_supported temperature");
   EXPECT_EQ(code(openai({{"prompt", "x"}})), "not_supported prompt");
   EXPECT_EQ(code(openai({{"timestamp_granularities[]", "word"}})), "invalid_argument timestamp_granularities");
   EXPECT_EQ(code(openai({{"response_format", "verbose_json"}, {"timestamp_granularities[]", "letter"}})),

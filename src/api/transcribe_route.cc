@@ -140,8 +140,7 @@ class TranscribeHandler : public RequestHandler {
 };
 
 Result<std::unique_ptr<RequestHandler>> open(const FileRoutes& routes, const HttpRequest& request) {
-  // Known before the body has come, so that nobody sends it in vain.
-  STENOD_RETURN_IF_ERROR(routes.service.accepts());
+  STENOD_RETURN_IF_ERROR(routes.accepts(request.principal));
   STENOD_ASSIGN_OR_RETURN(
       auto reader, UploadReader::create(request, {.file_fields = {"audio", "file"}, .raw_body = true}, routes.spool));
   if (!reader->is_form()) {
@@ -158,6 +157,7 @@ Route transcribe_route(const FileRoutes& routes) {
   route.method = "POST";
   route.pattern = "/transcribe";
   route.max_body_bytes = routes.max_body_bytes();
+  route.takes_uploads = true;
   route.open = [&routes](const HttpRequest& request) { return open(routes, request); };
   return route;
 }

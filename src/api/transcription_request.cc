@@ -43,6 +43,12 @@ void check_task(RequestFields& fields, const ServedModel* model, whisper::Task t
               fmt::format("the model {} knows only English and can't translate", model->name));
 }
 
+void read_temperature(RequestFields& fields) {
+  if (fields.number("temperature", 0, 1).value_or(0) != 0) {
+    fields.fail(ErrorCode::kNotSupported, "temperature", "only 0 (greedy decoding) is offered yet; leave it out");
+  }
+}
+
 struct AcceptedType {
   std::string_view type;
   std::optional<text::Format> format;  ///< absent: server-sent events
@@ -147,9 +153,7 @@ Result<TranscribeRequest> parse_transcribe_request(Fields form, std::string_view
   if (fields.number("beam_size", 1, 100).value_or(1) != 1) {
     fields.fail(ErrorCode::kNotSupported, "beam_size", "only 1 (greedy decoding) is offered yet");
   }
-  if (fields.number("temperature", 0, 1).value_or(0) != 0) {
-    fields.fail(ErrorCode::kNotSupported, "temperature", "only 0 (greedy decoding) is offered yet");
-  }
+  read_temperature(fields);
   fields.not_yet("prompt", kNoPrompts);
   fields.not_yet("hotwords", "hotwords are not offered yet; leave it out");
 
@@ -188,7 +192,7 @@ Result<OpenAiRequest> parse_openai_request(Fields form, whisper::Task task, std:
                    : format == "verbose_json" ? OpenAiFormat::kVerboseJson
                    : format == "vtt"          ? OpenAiFormat::kVtt
                                               : OpenAiFormat::kJson;
-  fields.number("temperature", 0, 1);  // decoding is greedy, which is one of the outcomes of any temperature
+  read_temperature(fields);
   fields.not_yet("prompt", kNoPrompts);
 
   if (task == whisper::Task::kTranscribe) {

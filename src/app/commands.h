@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "app/command_line.h"
 #include "app/interrupt.h"
@@ -29,6 +30,10 @@ inline constexpr int signal_status(int signal) { return 128 + signal; }
 
 /// The folder of the model to transcribe with. Errors say what named the model, unless that was --model.
 Result<std::filesystem::path> find_speech_model(const models::Store& store, const EngineSettings& settings);
+
+/// What clients call a model: its name, or the last component of its folder, for the rest of the path is nobody's
+/// business.
+std::string offered_name(const std::string& model);
 
 /// The folders of the model and the voice activity detection, and what to run them on. Errors say what to run when
 /// something is missing.

@@ -21,6 +21,13 @@ Result<std::filesystem::path> find_speech_model(const models::Store& store, cons
   return error;
 }
 
+std::string offered_name(const std::string& model) {
+  std::error_code ignored;
+  std::filesystem::path path = std::filesystem::absolute(model, ignored).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // it ended with a slash
+  return path.has_filename() ? path.filename().string() : model;
+}
+
 Result<transcribe::RecogniserOptions> recogniser_options(const EngineSettings& settings) {
   const models::Store store;
   transcribe::RecogniserOptions options;

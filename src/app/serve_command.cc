@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -33,6 +34,9 @@ namespace {
 // Windows that wait for a slot: each live session has two at most, and files wait in their own queue.
 constexpr int kQueuedPerSession = 2;
 
+// Uploads wait for the disk, not for each other: more threads would not make it faster.
+constexpr std::size_t kUploadThreads = 2;
+
 EngineSettings engine_settings(const ServeSettings& settings) {
   EngineSettings engine;
   engine.model = settings.engine.model;
@@ -53,7 +57,7 @@ std::size_t num_threads(std::int64_t wanted) {
 api::LiveServiceOptions live_options(const ServeSettings& settings) {
   const ServeSettings::Live& live = settings.live;
   api::LiveServiceOptions options;
-  options.offer.model = settings.engine.model;
+  options.offer.model = offered_name(settings.engine.model);
   live::SessionSettings& defaults = options.offer.defaults;
   defaults.silence_ms = static_cast<int>(live.silence_ms);
   defaults.vad_threshold = live.vad_threshold;
@@ -84,6 +88,7 @@ server::ServerOptions server_options(const ServeSettings& settings, access::Acce
   options.allowed_origins = settings.server.allowed_origins;
   options.allowed_hosts = settings.server.allowed_hosts;
   options.trusted_proxies = settings.server.trusted_proxies;
+  options.more_routes_come = true;
   options.permessage_deflate = settings.server.permessage_deflate;
   options.limits.max_connections = static_cast<std::size_t>(settings.server.max_connections);
   options.limits.max_connections_per_client = static_cast<std::size_t>(settings.server.max_connections_per_ip);
@@ -100,33 +105,40 @@ class ServeRun {
  public:
   ServeRun(const ServeSettings& settings, Interrupt& interrupt) : settings_(settings), interrupt_(interrupt) {}
 
+  /// Returns when the server takes work, or is to stop.
   Status start();
   void wait();
   void stop();
 
  private:
-  Status load_model();
-  std::vector<api::Route> routes();
+  std::vector<api::Route> first_routes();
+  Status load_model(const transcribe::RecogniserOptions& options);
+  Status add_routes_of_model();
+  Status check_ready() const;
 
   const ServeSettings& settings_;
   Interrupt& interrupt_;
   MetricRegistry metrics_;
   std::unique_ptr<access::Access> access_;
-  std::unique_ptr<transcribe::Recogniser> recogniser_;
+  std::unique_ptr<transcribe::Recogniser> recogniser_;  ///< null until it is loaded
   std::shared_ptr<live::Pacer> pacer_;
   std::unique_ptr<api::SpoolFolder> spool_;
   std::optional<api::FileService> files_;
   std::optional<api::FileRoutes> file_routes_;
-  std::optional<ThreadPool> audio_pool_;
+  std::optional<ThreadPool> audio_pool_, upload_pool_;
   std::unique_ptr<api::LiveService> live_;
+  std::atomic<bool> is_ready_ = false;
   std::unique_ptr<server::Server> server_;
 };
 
+// The server listens first, so that whoever watches it sees that it is there and not ready yet.
 Status ServeRun::start() {
   // Without TLS there is nothing to reload, and SIGHUP means that the terminal is gone.
   if (!settings_.server.tls_certificate.empty()) interrupt_.keep_hangups();
   STENOD_ASSIGN_OR_RETURN(access_, open_access(settings_));
-  STENOD_RETURN_IF_ERROR(load_model());
+  STENOD_ASSIGN_OR_RETURN(transcribe::RecogniserOptions model, recogniser_options(engine_settings(settings_)));
+  model.num_slots = static_cast<int>(settings_.engine.slots);
+  model.max_queued = kQueuedPerSession * static_cast<int>(settings_.live.max_sessions) + model.num_slots;
   STENOD_ASSIGN_OR_RETURN(
       spool_, api::SpoolFolder::open(data_dir() / "spool",
                                      {.max_file_bytes = static_cast<std::uint64_t>(settings_.files.max_upload_bytes)}));
@@ -134,12 +146,16 @@ Status ServeRun::start() {
                                          .max_queued = static_cast<int>(settings_.files.max_queued),
                                          .timeout = std::chrono::seconds(settings_.files.timeout_s)});
   audio_pool_.emplace(num_threads(settings_.server.audio_threads));
-  live_ = std::make_unique<api::LiveService>(live::speech_model_of(*recogniser_), pacer_, access_.get(),
-                                             live_options(settings_));
-  export_metrics(metrics_, *recogniser_, *live_, *files_, *pacer_);
-  STENOD_ASSIGN_OR_RETURN(server_, server::Server::create(server_options(settings_, *access_, metrics_), routes(),
-                                                          api::live_websocket_routes(*live_), *audio_pool_));
+  upload_pool_.emplace(kUploadThreads);
+  STENOD_ASSIGN_OR_RETURN(server_, server::Server::create(server_options(settings_, *access_, metrics_), first_routes(),
+                                                          {}, *audio_pool_, *upload_pool_));
   server_->start();
+  log_event(log::level::info, "loading_model",
+            {{"address", settings_.server.listen}, {"port", server_->port()}, {"model", model.model_folder.string()}});
+  STENOD_RETURN_IF_ERROR(load_model(model));
+  if (interrupt_.token().stop_requested()) return {};
+  STENOD_RETURN_IF_ERROR(add_routes_of_model());
+  is_ready_ = true;
   log_event(log::level::info, "listening",
             {{"address", settings_.server.listen},
              {"port", server_->port()},
@@ -150,41 +166,47 @@ Status ServeRun::start() {
   return {};
 }
 
-Status ServeRun::load_model() {
-  STENOD_ASSIGN_OR_RETURN(transcribe::RecogniserOptions options, recogniser_options(engine_settings(settings_)));
-  options.num_slots = static_cast<int>(settings_.engine.slots);
-  options.max_queued = kQueuedPerSession * static_cast<int>(settings_.live.max_sessions) + options.num_slots;
+Status ServeRun::check_ready() const {
+  if (interrupt_.token().stop_requested()) return Error{ErrorCode::kShuttingDown, "the server is shutting down"};
+  if (!is_ready_) return Error{ErrorCode::kNotReady, "the model is being loaded"};
+  return {};
+}
+
+/// Those that need no model.
+std::vector<api::Route> ServeRun::first_routes() {
+  server::HealthOptions health;
+  health.version = {{"name", "stenod"}, {"version", STENOD_VERSION}};
+  health.ready = [this] { return check_ready(); };
+  health.metrics = &metrics_;
+  std::vector<api::Route> routes = server::health_routes(std::move(health));
+  auto page = server::static_routes(server::web_files());
+  std::move(page.begin(), page.end(), std::back_inserter(routes));
+  routes.push_back(api::token_route(*access_));
+  return routes;
+}
+
+Status ServeRun::load_model(const transcribe::RecogniserOptions& options) {
   STENOD_ASSIGN_OR_RETURN(recogniser_, transcribe::Recogniser::load(options));
-  pacer_ = std::make_shared<live::Pacer>([this] { return recogniser_->engine().statistics().live_s; });
+  if (interrupt_.token().stop_requested()) return {};
   return live::warm_up(live::speech_model_of(*recogniser_));
 }
 
-std::vector<api::Route> ServeRun::routes() {
-  server::HealthOptions health;
-  health.version = {{"name", "stenod"}, {"version", STENOD_VERSION}};
-  health.ready = [this]() -> Status {
-    if (!interrupt_.token().stop_requested()) return {};
-    return Error{ErrorCode::kShuttingDown, "the server is shutting down"};
-  };
-  health.metrics = &metrics_;
-  std::vector<api::Route> routes = server::health_routes(std::move(health));
-  const auto add = [&routes](std::vector<api::Route> more) {
-    std::move(more.begin(), more.end(), std::back_inserter(routes));
-  };
+/// Here, and nowhere else, what serves gets the model.
+Status ServeRun::add_routes_of_model() {
+  pacer_ = std::make_shared<live::Pacer>([this] { return recogniser_->engine().statistics().live_s; });
+  live_ = std::make_unique<api::LiveService>(live::speech_model_of(*recogniser_), pacer_, access_.get(),
+                                             live_options(settings_));
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   file_routes_.emplace(api::FileRoutes{.service = *files_,
                                        .spool = *spool_,
-                                       .models = {{settings_.engine.model, recogniser_.get(),
+                                       .models = {{offered_name(settings_.engine.model), recogniser_.get(),
                                                    std::chrono::duration_cast<std::chrono::seconds>(now).count()}},
-                                       .add_audio = [this](const access::Principal& principal, double seconds) {
-                                         return access_->add_audio(principal, seconds);
-                                       }});
+                                       .access = access_.get()});
+  export_metrics(metrics_, *recogniser_, *live_, *files_, *pacer_);
+  std::vector<api::Route> routes = api::openai_routes(*file_routes_);
   routes.push_back(api::transcribe_route(*file_routes_));
-  add(api::openai_routes(*file_routes_));
-  routes.push_back(api::token_route(*access_));
   routes.push_back(api::sessions_route(*live_));
-  add(server::static_routes(server::web_files()));
-  return routes;
+  return server_->add_routes(std::move(routes), api::live_websocket_routes(*live_));
 }
 
 void ServeRun::wait() {
@@ -211,7 +233,7 @@ void ServeRun::stop() {
   server_->stop(deadline);
   files_stop.wait();
   server_.reset();
-  recogniser_->engine().stop(engine::StopMode::kCancel);
+  if (recogniser_) recogniser_->engine().stop(engine::StopMode::kCancel);
   audio_pool_.reset();  // the last answers of the engine find nobody
   log_event(log::level::info, "stopped");
 }

@@ -46,6 +46,13 @@ void export_metrics(MetricRegistry& metrics, transcribe::Recogniser& recogniser,
   counted("stenod_live_audio_seconds_total", "Audio received by live sessions", &Counters::audio_s);
   counted("stenod_live_transcribed_seconds_total", "Audio of ended live sessions that became text",
           &Counters::transcribed_s);
+  const auto by = [&](const std::string& name, const std::string& help, const std::string& label, auto member) {
+    metrics.counters_function(name, help, label, [&live, member] { return live.counters().*member; });
+  };
+  by("stenod_live_sessions_refused_total", "Live sessions refused, by error", "code", &Counters::refused);
+  by("stenod_live_sessions_ended_total", "Live sessions ended", "reason", &Counters::ended);
+  by("stenod_live_utterances_suppressed_total", "Utterances left without text", "reason",
+     &Counters::suppressed_utterances);
   metrics.gauge_function("stenod_live_partial_stretch", "By how much load has stretched the interval of partials",
                          [&pacer] { return now_stretch(pacer); });
 

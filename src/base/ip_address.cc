@@ -38,6 +38,12 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   return address;
 }
 
+IpAddress IpAddress::from_bytes(const std::array<std::uint8_t, 16>& bytes) {
+  IpAddress address;
+  address.bytes_ = bytes;
+  return address;
+}
+
 bool IpAddress::is_v4() const { return std::equal(kV4Prefix.begin(), kV4Prefix.end(), bytes_.begin()); }
 
 bool IpAddress::is_loopback() const {

@@ -17,6 +17,9 @@ class IpAddress {
   /// "192.0.2.1", "2001:db8::1"; a zone ("%eth0") is left out. Nothing for anything else, names included.
   static std::optional<IpAddress> parse(std::string_view text);
 
+  /// The 16 bytes of an IPv6 address, in network order.
+  static IpAddress from_bytes(const std::array<std::uint8_t, 16>& bytes);
+
   bool is_v4() const;
   bool is_loopback() const;  ///< 127.0.0.0/8 or ::1
   /// The whole IPv4 address, or the first 64 bits of an IPv6 one, which is the least that one subscriber has (RFC
@@ -50,7 +53,8 @@ struct Endpoint {
   std::string host;  ///< an address without brackets, a name, or "*" for all addresses of the machine
   std::uint16_t port = 0;
 
-  /// Whether only this machine reaches it. Names other than localhost count as public.
+  /// Whether only this machine reaches it: the one place where that is decided. Names other than localhost count as
+  /// public.
   bool is_loopback() const;
 };
 

@@ -26,6 +26,11 @@ TEST(IpAddress, ParsesAndPrints) {
   EXPECT_FALSE(IpAddress::parse(std::string(100000, '1')));
 }
 
+TEST(IpAddress, ComesFromBytes) {
+  EXPECT_EQ(IpAddress::from_bytes({0x20, 1, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}), address("2001:db8::1"));
+  EXPECT_EQ(IpAddress::from_bytes({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 192, 0, 2, 1}), address("192.0.2.1"));
+}
+
 TEST(IpAddress, KnowsLoopback) {
   for (const char* text : {"127.0.0.1", "127.255.0.3", "::1", "::ffff:127.0.0.1"}) {
     EXPECT_TRUE(address(text).is_loopback()) << text;
@@ -77,7 +82,9 @@ TEST(Endpoint, ParsesHostAndPort) {
   EXPECT_EQ(parse("127.0.0.1:8765").port, 8765);
   EXPECT_EQ(parse("[2001:db8::1]:0").host, "2001:db8::1");
   EXPECT_EQ(parse("stenod.example:65535").port, 65535);
-  for (const char* text : {"127.0.0.1:1", "[::1]:1", "localhost:1"}) EXPECT_TRUE(parse(text).is_loopback()) << text;
+  for (const char* text : {"127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "localhost:1"}) {
+    EXPECT_TRUE(parse(text).is_loopback()) << text;
+  }
   for (const char* text : {"0.0.0.0:1", "[::]:1", "192.0.2.1:1", "localhost.example:1", "*:80"}) {
     EXPECT_FALSE(parse(text).is_loopback()) << text;
   }

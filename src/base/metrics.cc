@@ -104,6 +104,18 @@ void MetricRegistry::counter_function(const std::string& name, const std::string
   });
 }
 
+void MetricRegistry::counters_function(const std::string& name, const std::string& help, const std::string& label,
+                                       std::function<std::map<std::string, std::uint64_t>()> values) {
+  const std::lock_guard lock(impl_->mutex);
+  auto& family = impl_->family(prometheus::BuildCounter(), name, help);
+  impl_->updates.push_back([&family, label, values = std::move(values)] {
+    for (const auto& [value, count] : values()) {
+      prometheus::Counter& counter = family.Add({{label, value}});  // the same as before, if there is one
+      counter.Increment(static_cast<double>(count) - counter.Value());
+    }
+  });
+}
+
 std::string MetricRegistry::text() const {
   const std::lock_guard lock(impl_->mutex);
   for (const auto& update : impl_->updates) update();

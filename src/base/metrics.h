@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,6 +51,10 @@ class MetricRegistry {
   /// The same for a counter: `value` never falls.
   void counter_function(const std::string& name, const std::string& help, std::function<double()> value,
                         const MetricLabels& labels = {});
+
+  /// A counter for each value of one label; those that have counted nothing yet may be missing from `values`.
+  void counters_function(const std::string& name, const std::string& help, const std::string& label,
+                         std::function<std::map<std::string, std::uint64_t>()> values);
 
   /// Everything in Prometheus' text format, version 0.0.4.
   std::string text() const;

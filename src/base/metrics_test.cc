@@ -7,6 +7,7 @@ namespace stenod {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Metrics, AreWrittenInPrometheusTextFormat) {
   MetricRegistry metrics;
@@ -17,7 +18,15 @@ TEST(Metrics, AreWrittenInPrometheusTextFormat) {
   double value = 7;
   metrics.gauge_function("stenod_asked", "Asked for.", [&value] { return value; });
   value = 8;
+  std::map<std::string, std::uint64_t> ended;
+  metrics.counters_function("stenod_ended_total", "Ended.", "reason", [&ended] { return ended; });
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("stenod_ended_total{")));
+  ended = {{"end", 1}};
+  metrics.text();
+  ended = {{"end", 3}, {"timeout", 1}};
   const std::string text = metrics.text();
+  EXPECT_THAT(text, HasSubstr("stenod_ended_total{reason=\"end\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("stenod_ended_total{reason=\"timeout\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("# HELP stenod_things_total Things seen.\n# TYPE stenod_things_total counter\n"));
   EXPECT_THAT(text, HasSubstr("stenod_things_total{kind=\"a\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("stenod_level 1.5\n"));

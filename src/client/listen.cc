@@ -49,10 +49,16 @@ class Sender {
 
   double sent_s() const { return sent_s_; }
 
-  /// Absent while there is more to send. What was sent last is `end`.
+  /// Absent while there is more to send. What was sent last is `end`, also after a failure of the source.
   std::optional<Status> result() const {
     const std::lock_guard lock(mutex_);
     return result_;
+  }
+
+  /// Why the source gave no more, when that was no proper end.
+  std::optional<Error> source_error() const {
+    const std::lock_guard lock(mutex_);
+    return source_error_;
   }
 
  private:
@@ -61,17 +67,22 @@ class Sender {
     const auto start = Clock::now();
     bool is_started = false;
     while (true) {
-      STENOD_ASSIGN_OR_RETURN(const AudioBlock block, source_.read());
-      if (block.bytes.empty()) break;
+      const auto block = source_.read();
+      if (!block) {
+        const std::lock_guard lock(mutex_);
+        source_error_ = block.error();
+        break;
+      }
+      if (block->bytes.empty()) break;
       if (!std::exchange(is_started, true)) {
         STENOD_RETURN_IF_ERROR(socket_.send_text(start_message(source_.format()), over));
       }
       // As from a microphone: a block is there when its last sample has been spoken.
-      const double due_s = source_.is_live() || speed_ == 0 ? 0 : (sent_s_ + block.duration_s) / speed_;
+      const double due_s = source_.is_live() || speed_ == 0 ? 0 : (sent_s_ + block->duration_s) / speed_;
       sleep_until(start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due_s)));
       if (source_.stop_token().stop_requested()) break;
-      STENOD_RETURN_IF_ERROR(socket_.send_binary(block.bytes, over));
-      sent_s_ = sent_s_ + block.duration_s;
+      STENOD_RETURN_IF_ERROR(socket_.send_binary(block->bytes, over));
+      sent_s_ = sent_s_ + block->duration_s;
     }
     return socket_.send_text(R"({"type":"end"})", over);
   }
@@ -88,6 +99,7 @@ class Sender {
   std::atomic<double> sent_s_ = 0;
   mutable std::mutex mutex_;
   std::optional<Status> result_;
+  std::optional<Error> source_error_;
   std::jthread thread_;
 };
 
@@ -102,9 +114,13 @@ Result<ListenOutcome> listen(const ListenOptions& options, AudioSource& source, 
   std::optional<Trouble> trouble;
   while (true) {
     const auto now = Clock::now();
-    if (stop.stop_requested() && !give_up) give_up = now + options.grace;
-    if (give_up && now >= *give_up) return ListenOutcome::kCutShort;
     const auto sent = sender.result();
+    const auto source_error = sender.source_error();
+    if ((stop.stop_requested() || source_error) && !give_up) give_up = now + options.grace;
+    if (give_up && now >= *give_up) {
+      if (source_error) return *source_error;
+      return ListenOutcome::kCutShort;
+    }
     if (sent && !*sent && sent->error().code != ErrorCode::kNetUnreachable) return sent->error();
     const Incoming incoming = socket->receive(now + kTick);
     if (incoming.kind == Incoming::Kind::kClosed) {
@@ -122,6 +138,7 @@ Result<ListenOutcome> listen(const ListenOptions& options, AudioSource& source, 
     }
     observer.on_tick(sender.sent_s());
   }
+  if (const auto source_error = sender.source_error()) return *source_error;
   return ListenOutcome::kComplete;
 }
 

@@ -14,7 +14,7 @@ namespace stenod::client {
 struct ListenOptions {
   WebSocketOptions connection;
   double speed = 1;  ///< of a source that is not live, in multiples of real time; 0: as fast as the server takes it
-  std::chrono::milliseconds grace{5000};  ///< for the remaining text after a stop was requested
+  std::chrono::milliseconds grace{5000};  ///< for the remaining text after a stop was requested, or the source failed
 };
 
 /// What happens meanwhile. All calls come from the thread in listen(). An error ends listening and is returned from it.
@@ -33,7 +33,7 @@ enum class ListenOutcome {
 };
 
 /// Sends what `source` gives, at its own pace or the wanted one, while passing on what the server says. At the source's
-/// end, or when `stop` is requested, tells the server so and waits for the remaining text.
+/// end, when it fails, or when `stop` is requested, tells the server so and waits for the remaining text.
 ///
 /// Blocks. Errors: those of WebSocket::connect(), of the source and of the observer; kNetIncomplete (the server closed
 /// the connection, or it broke, before the text was complete), kJsonMalformed (the server speaks another protocol).

@@ -18,6 +18,7 @@
 #include <thread>
 #include <type_traits>
 
+#include "base/ip_address.h"
 #include "client/refusal.h"
 #include "net/url.h"
 
@@ -133,9 +134,7 @@ class Link final : public WebSocket {
       } else {
         tls.set_verify_mode(asio::ssl::verify_none, error);
       }
-      error_code no_address;
-      asio::ip::make_address(url_.host, no_address);
-      if (no_address) SSL_set_tlsext_host_name(tls.native_handle(), url_.host.c_str());
+      if (!IpAddress::parse(url_.host)) SSL_set_tlsext_host_name(tls.native_handle(), url_.host.c_str());
       if (error) return Error{ErrorCode::kNetTls, fmt::format("TLS can't be prepared: {}", error.message())};
     }
     return {};

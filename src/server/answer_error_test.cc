@@ -44,7 +44,7 @@ TEST(AnswerError, IsTheRoutes) {
     return {};
   };
   ThreadPool pool(2);
-  auto server = Server::create(std::move(options), {route}, {}, pool);
+  auto server = Server::create(std::move(options), {route}, {}, pool, pool);
   ASSERT_TRUE(server) << server.error().message;
   (*server)->start();
   const auto answer = [&](const std::string& path, const std::string& fields, const std::string& body) {

@@ -21,7 +21,7 @@ ConnectionTable::Place::~Place() {
   table_.changed_.notify_all();
 }
 
-ConnectionTable::SharedPlace ConnectionTable::admit(const std::string& client, bool is_proxy) {
+ConnectionTable::SharedPlace ConnectionTable::admit(const IpAddress& client, bool is_proxy) {
   const std::lock_guard lock(mutex_);
   if (num_places_ >= max_connections_) return nullptr;
   if (!is_proxy) {
@@ -40,7 +40,7 @@ ConnectionTable::SharedPlace ConnectionTable::admit_refused() {
   if (num_refused_ >= kMaxRefusals) return nullptr;
   ++num_refused_;
   metrics_.connection_opened();
-  return std::make_shared<const Place>(*this, std::string(), Place::Kind::kRefused);
+  return std::make_shared<const Place>(*this, IpAddress(), Place::Kind::kRefused);
 }
 
 void ConnectionTable::add(const std::shared_ptr<Connection>& connection) {

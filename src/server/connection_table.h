@@ -7,9 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <utility>
 
+#include "base/ip_address.h"
 #include "server/server_metrics.h"
 
 namespace stenod::server {
@@ -33,15 +33,14 @@ class ConnectionTable {
   class Place {
    public:
     enum class Kind { kClient, kProxy, kRefused };
-    Place(ConnectionTable& table, std::string client, Kind kind)
-        : table_(table), client_(std::move(client)), kind_(kind) {}
+    Place(ConnectionTable& table, const IpAddress& client, Kind kind) : table_(table), client_(client), kind_(kind) {}
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place();
 
    private:
     ConnectionTable& table_;
-    const std::string client_;
+    const IpAddress client_;
     const Kind kind_;
   };
   /// Shared by what serves one connection one after the other, as the first member of each.
@@ -50,8 +49,9 @@ class ConnectionTable {
   ConnectionTable(std::size_t max_connections, std::size_t max_per_client, ServerMetrics& metrics)
       : max_connections_(max_connections), max_per_client_(max_per_client), metrics_(metrics) {}
 
-  /// A place, or null where there is none. `is_proxy`: comes for many clients.
-  SharedPlace admit(const std::string& client, bool is_proxy);
+  /// A place, or null where there is none. `client`: what its connections are counted by, see IpAddress::subscriber().
+  /// `is_proxy`: comes for many clients.
+  SharedPlace admit(const IpAddress& client, bool is_proxy);
   /// A place beyond the limits, for telling a client that there is none; only a few, null beyond them.
   SharedPlace admit_refused();
 
@@ -77,7 +77,7 @@ class ConnectionTable {
   std::condition_variable changed_;
   std::size_t num_places_ = 0;
   std::size_t num_refused_ = 0;
-  std::map<std::string, std::size_t> by_client_;
+  std::map<IpAddress, std::size_t> by_client_;
   std::map<const Connection*, std::shared_ptr<Connection>> connections_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;  ///< shutting down
 };

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
+#include <utility>
 
 #include "base/thread_pool.h"
 #include "server/client_address.h"
@@ -16,21 +18,26 @@ namespace stenod::server {
 /// What all connections of a server share. Everything is constant or may be used by any thread.
 struct ServerContext {
   ServerContext(ServerOptions server_options, Router server_router, TrustedProxies server_proxies, OriginPolicy policy,
-                ThreadPool& pool)
+                ThreadPool& for_audio, ThreadPool& for_uploads)
       : options(std::move(server_options)),
-        router(std::move(server_router)),
+        first_router(std::move(server_router)),
         proxies(std::move(server_proxies)),
         origins(std::move(policy)),
-        audio_pool(pool),
+        audio_pool(for_audio),
+        upload_pool(for_uploads),
         metrics(options.metrics),
         table(options.limits.max_connections, options.limits.max_connections_per_client, metrics) {}
 
   const ServerOptions options;
-  const Router router;
+  const Router first_router;                          ///< with the routes that there are from the start
+  std::optional<Router> second_router;                ///< with all; set before `router` points to it, and once
+  std::atomic<const Router*> router = &first_router;  ///< the one in use
   const TrustedProxies proxies;
   const OriginPolicy origins;
   ThreadPool& audio_pool;
+  ThreadPool& upload_pool;
   ServerMetrics metrics;
+  std::atomic<bool> is_starting = options.more_routes_come;
   std::atomic<std::size_t> assembling_bytes = 0;  ///< see Limits::max_assembling_bytes
   ConnectionTable table;
 };

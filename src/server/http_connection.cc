@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/client_address.h"
 #include "server/credential.h"
 #include "server/guarded.h"
 #include "server/lingering_close.h"
@@ -58,7 +59,7 @@ HttpConnection::HttpConnection(ConnectionTable::SharedPlace place, Stream stream
       executor_(stream_->get_executor()),
       peer_([this] {
         beast::error_code ignored;
-        return stream_->socket().remote_endpoint(ignored).address();
+        return ip_address_of(stream_->socket().remote_endpoint(ignored).address());
       }()),
       strand_(context.audio_pool),
       read_timer_(executor_),
@@ -201,13 +202,18 @@ void HttpConnection::read_head() {
 void HttpConnection::on_head(RequestHead head) {
   head_ = std::move(head);
   api::HttpRequest& request = head_.request;
-  request.client_address = context_.proxies.client_of(peer_, request.headers);
-  const api::WebSocketRoute* const websocket = context_.router.find_websocket(request.path);
-  Router::Match match = context_.router.find(request.method, head_.segments);
+  request.client_address = context_.proxies.client_of(peer_, request.headers).to_string();
+  const bool is_starting = context_.is_starting;  // read before the router, which changes before it
+  const Router& router = *context_.router;
+  const api::WebSocketRoute* const websocket = router.find_websocket(request.path);
+  Router::Match match = router.find(request.method, head_.segments);
   // A plain GET, where the path has nothing for it, asks why an upgrade is refused.
   const bool is_for_websocket =
       websocket != nullptr && (is_websocket_upgrade(head_) || (match.allow.empty() && request.method == "GET"));
   if (const Status status = check_origin(is_for_websocket); !status) return fail(status.error());
+  if (is_starting && (match.allow.empty() || is_websocket_upgrade(head_))) {
+    return fail({ErrorCode::kNotReady, "The server is starting; try again soon."});
+  }
   if (request.path == "*" && request.method == "OPTIONS") return answer_options({nullptr, {}, "GET, HEAD, OPTIONS"});
   if (is_for_websocket) return open_websocket(*websocket);
   if (websocket != nullptr && match.allow.empty()) match.allow = "GET, OPTIONS";
@@ -273,6 +279,7 @@ std::shared_ptr<ConnectionReply> HttpConnection::make_reply() {
 }
 
 void HttpConnection::open_route(const api::Route& route) {
+  strand_ = Strand(route.takes_uploads ? context_.upload_pool : context_.audio_pool);
   handler_ = std::make_shared<HandlerBox>();
   // Without a body it is all one call.
   std::shared_ptr<ConnectionReply> reply = parser_->is_done() ? make_reply() : nullptr;
@@ -354,6 +361,7 @@ void HttpConnection::release_handlers() {
 
 // A plain GET learns why an upgrade would be refused, or that it takes one.
 void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
+  strand_ = Strand(context_.audio_pool);
   route_name_ = route.path;
   const bool is_upgrade = is_websocket_upgrade(head_);
   if (is_upgrade) {
@@ -362,23 +370,23 @@ void HttpConnection::open_websocket(const api::WebSocketRoute& route) {
   }
   phase_ = Phase::kOpening;
   websocket_handler_ = std::make_shared<std::unique_ptr<api::WebSocketHandler>>();
-  strand_.post(
-      [self = shared_from_this(), &route, is_upgrade, box = websocket_handler_, request = head_.request]() mutable {
-        const Status status = guarded([&]() -> Status {
-          STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
-          if (!is_upgrade) {
-            if (route.check) STENOD_RETURN_IF_ERROR(route.check(request));
-            return Error{ErrorCode::kUpgradeRequired, "This path speaks WebSocket."};
-          }
-          STENOD_ASSIGN_OR_RETURN(*box, route.open(request, self->strand_));
-          return {};
-        });
-        self->post([status](HttpConnection& connection) {
-          if (connection.phase_ != Phase::kOpening) return;
-          if (!status) return connection.fail(status.error());
-          connection.become_websocket();
-        });
-      });
+  strand_.post([self = shared_from_this(), &route, is_upgrade, strand = strand_, box = websocket_handler_,
+                request = head_.request]() mutable {
+    const Status status = guarded([&]() -> Status {
+      STENOD_RETURN_IF_ERROR(authorise(self->context_, request, route.access));
+      if (!is_upgrade) {
+        if (route.check) STENOD_RETURN_IF_ERROR(route.check(request));
+        return Error{ErrorCode::kUpgradeRequired, "This path speaks WebSocket."};
+      }
+      STENOD_ASSIGN_OR_RETURN(*box, route.open(request, strand));
+      return {};
+    });
+    self->post([status](HttpConnection& connection) {
+      if (connection.phase_ != Phase::kOpening) return;
+      if (!status) return connection.fail(status.error());
+      connection.become_websocket();
+    });
+  });
 }
 
 void HttpConnection::become_websocket() {

@@ -13,6 +13,7 @@
 
 #include "api/http.h"
 #include "api/websocket.h"
+#include "base/ip_address.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "server/connection_table.h"
@@ -23,8 +24,8 @@
 
 namespace stenod::server {
 
-/// One client that speaks HTTP: reads requests, one at a time, has them handled on the audio pool, and writes answers,
-/// until either side has enough or it becomes a WebSocket.
+/// One client that speaks HTTP: reads requests, one at a time, has them handled on the audio or the upload pool, and
+/// writes answers, until either side has enough or it becomes a WebSocket.
 ///
 /// Everything private runs on the stream's strand. At most one read, one write and one call of the handler are under
 /// way at a time. While a request is answered a read stays pending, so that a client that leaves is noticed.
@@ -59,7 +60,7 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
     kClosing,    ///< waiting for operations to end before the stream is closed or handed on
   };
   struct HandlerBox {
-    std::unique_ptr<api::RequestHandler> handler;  ///< touched on the audio pool only
+    std::unique_ptr<api::RequestHandler> handler;  ///< touched on its pool only
   };
   struct Outgoing {
     std::string bytes;
@@ -106,8 +107,8 @@ class HttpConnection : public Connection, public std::enable_shared_from_this<Ht
   const Limits& limits_;
   std::optional<Stream> stream_;  ///< empty once handed on
   const asio::any_io_executor executor_;
-  const asio::ip::address peer_;
-  const Strand strand_;  ///< of the audio pool
+  const IpAddress peer_;
+  Strand strand_;  ///< the current request's, of the pool that its handler is called on
   asio::steady_timer read_timer_;
   asio::steady_timer write_timer_;
 

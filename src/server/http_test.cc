@@ -149,7 +149,7 @@ TEST(Http, MalformedRequestsAreAnsweredAndTheConnectionEnds) {
            {post("/echo", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\nGET /secret HTTP/1.1\r\n"),
             400},
            {post("/echo", "Content-Length: 5\r\nContent-Length: 6\r\n", "hello"), 400},
-           {post("/echo", "Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 501},
+           {post("/echo", "Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400},
            {post("/echo", "Transfer-Encoding: chunked\r\n", "nonsense\r\n\r\n"), 400},
            {post("/echo", "Expect: a miracle\r\nContent-Length: 5\r\n", "hello"), 417},
            {"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n", 431},
@@ -317,6 +317,18 @@ TEST(Http, ForeignNamesAreNotAnsweredTo) {
   EXPECT_EQ(client.read_response().status, 421);
 }
 
+// However the loopback address is written: it is what lets anybody in without a key.
+TEST(Http, ServersOfOneMachineDoNotAnswerToForeignNames) {
+  for (const char* listen : {"127.0.0.1:0", "localhost:0", "[::ffff:127.0.0.1]:0"}) {
+    ServerOptions options;
+    options.listen = listen;
+    TestServer server(std::move(options));
+    RawClient client(server.port());
+    client.send("GET /hello/nobody HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    EXPECT_EQ(client.read_response().status, 421) << listen;
+  }
+}
+
 TEST(Http, TrustedProxiesSayForWhomTheyAsk) {
   ServerOptions options;
   options.trusted_proxies = {"127.0.0.0/8"};
@@ -327,13 +339,59 @@ TEST(Http, TrustedProxiesSayForWhomTheyAsk) {
   EXPECT_EQ(RawClient(direct.port()).get("/hello/you", "X-Forwarded-For: 1.2.3.4\r\n").body, "you from 127.0.0.1");
 }
 
+TEST(Http, UploadsThatWaitForTheDiskHoldUpNobodyElse) {
+  TestServer server;
+  std::vector<RawClient> uploading;
+  for (int i = 0; i < 3; ++i) {
+    uploading.emplace_back(server.port());
+    uploading.back().send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\ntalk");
+  }
+  EXPECT_TRUE(server.journal.wait_for("upload waits"));
+  EXPECT_EQ(RawClient(server.port()).get("/hello/nobody").body, "nobody");
+  RawClient live(server.port());
+  EXPECT_EQ(live.upgrade("/ws/echo").status, 101);
+  live.send_frame(RawClient::kText, "audio");
+  EXPECT_EQ(live.read_message().payload, "audio");
+  server.release();
+  for (RawClient& client : uploading) EXPECT_EQ(client.read_response().body, "taken");
+  EXPECT_EQ(uploading[0].get("/hello/nobody").body, "nobody") << "on the same connection";
+}
+
+TEST(Http, WhileItStartsItSaysSo) {
+  ThreadPool pool(1);
+  const auto route = [](const char* pattern) {
+    return api::simple_route("GET", pattern, api::Route::Access::kPublic,
+                             [](const api::HttpRequest&) { return api::HttpResponse(); });
+  };
+  ServerOptions options;
+  options.listen = "127.0.0.1:0";
+  options.more_routes_come = true;
+  const auto server = Server::create(std::move(options), {route("/healthz"), route("/")}, {}, pool, pool);
+  ASSERT_TRUE(server);
+  (*server)->start();
+  RawClient client((*server)->port());
+  EXPECT_EQ(client.get("/healthz").status, 200);
+  EXPECT_EQ(client.get("/").status, 200);
+  for (const auto& response : {client.get("/late"), client.upgrade("/ws"), RawClient((*server)->port()).upgrade("/"),
+                               RawClient((*server)->port()).get("/late", "Content-Length: 3\r\n", "POST")}) {
+    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(error_code(response), "not_ready");
+    EXPECT_NE(response.field("Retry-After"), "");
+  }
+  EXPECT_TRUE((*server)->add_routes({route("/late")}, {}));
+  EXPECT_FALSE((*server)->add_routes({route("/later")}, {}));
+  EXPECT_EQ(client.get("/late").status, 200);
+  EXPECT_EQ(client.get("/healthz").status, 200);
+  EXPECT_EQ(client.get("/nothing").status, 404);
+}
+
 TEST(Http, WrongOptionsAreErrors) {
   ThreadPool pool(1);
   const auto code = [&](auto change) {
     ServerOptions options;
     options.listen = "127.0.0.1:0";
     change(options);
-    const auto server = Server::create(std::move(options), {}, {}, pool);
+    const auto server = Server::create(std::move(options), {}, {}, pool, pool);
     return server.ok() ? std::string("ok") : std::string(error_name(server.error().code)) + " " + server.error().param;
   };
   EXPECT_EQ(code([](ServerOptions&) {}), "ok");

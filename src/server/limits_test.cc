@@ -287,7 +287,7 @@ TEST(Shutdown, WithoutEverHavingStartedIsFine) {
   ThreadPool pool(1);
   ServerOptions options;
   options.listen = "127.0.0.1:0";
-  const auto server = Server::create(std::move(options), {}, {}, pool);
+  const auto server = Server::create(std::move(options), {}, {}, pool, pool);
   ASSERT_TRUE(server.ok());
   EXPECT_NE((*server)->port(), 0);
 }
@@ -307,7 +307,7 @@ TEST(Shutdown, RepliesMayOutliveTheServer) {
   route.open = [&](const api::HttpRequest&) -> Result<std::unique_ptr<api::RequestHandler>> {
     return std::unique_ptr<api::RequestHandler>(std::make_unique<Keeper>(kept));
   };
-  auto server = Server::create(std::move(options), {route}, {}, pool);
+  auto server = Server::create(std::move(options), {route}, {}, pool, pool);
   ASSERT_TRUE(server.ok());
   (*server)->start();
   RawClient client((*server)->port(), {.timeout = 100ms});

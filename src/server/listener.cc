@@ -3,12 +3,13 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
-#include <charconv>
 #include <chrono>
 #include <future>
+#include <string>
 #include <utility>
 
 #include "base/log.h"
+#include "server/client_address.h"
 #include "server/http_connection.h"
 #include "server/lingering_close.h"
 #include "server/response_writer.h"
@@ -24,23 +25,14 @@ Error listen_error(const std::string& what, const std::string& why) {
 
 }  // namespace
 
-Result<Tcp::endpoint> resolve_endpoint(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  const std::string port = colon == std::string::npos ? std::string() : address.substr(colon + 1);
-  std::uint16_t port_number = 0;
-  const auto [end, failure] = std::from_chars(port.data(), port.data() + port.size(), port_number);
-  if (failure != std::errc() || end != port.data() + port.size()) {
-    return listen_error(address, "it must be HOST:PORT, as 127.0.0.1:8765, [::1]:8765 or *:8765");
-  }
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  if (host.empty() || host == "*") return Tcp::endpoint(asio::ip::address_v6::any(), port_number);
+Result<Tcp::endpoint> resolve_endpoint(const Endpoint& endpoint) {
+  if (endpoint.host == "*") return Tcp::endpoint(asio::ip::address_v6::any(), endpoint.port);
   beast::error_code error;
-  const asio::ip::address numeric = asio::ip::make_address(host, error);
-  if (!error) return Tcp::endpoint(numeric, port_number);
+  const asio::ip::address numeric = asio::ip::make_address(endpoint.host, error);  // with its zone, which sockets need
+  if (!error) return Tcp::endpoint(numeric, endpoint.port);
   asio::io_context io;
-  const auto found = Tcp::resolver(io).resolve(host, port, error);
-  if (error) return listen_error(address, error.message());
+  const auto found = Tcp::resolver(io).resolve(endpoint.host, std::to_string(endpoint.port), error);
+  if (error) return listen_error(endpoint.host, error.message());
   return found.begin()->endpoint();
 }
 
@@ -103,10 +95,10 @@ void Listener::on_accepted(beast::error_code error, Tcp::socket socket) {
   }
   is_failing_ = false;
   beast::error_code gone;
-  const asio::ip::address peer = socket.remote_endpoint(gone).address();
+  const IpAddress peer = ip_address_of(socket.remote_endpoint(gone).address());
   socket.set_option(Tcp::no_delay(true), gone);
   if (gone) return accept();
-  auto place = context_->table.admit(client_network(peer), context_->proxies.contains(peer));
+  auto place = context_->table.admit(peer.subscriber(), context_->proxies.contains(peer));
   if (!place) {
     refuse(std::move(socket));
     return accept();

@@ -5,17 +5,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <mutex>
-#include <string>
 
+#include "base/ip_address.h"
 #include "base/result.h"
 #include "server/context.h"
 #include "server/stream.h"
 
 namespace stenod::server {
 
-/// The endpoint of "HOST:PORT", "[IPv6]:PORT" or "*:PORT"; a name's first address. Blocks while a name is looked up.
-/// Error: kListenFailed.
-Result<Tcp::endpoint> resolve_endpoint(const std::string& address);
+/// The address of a host, of a name the first; blocks while a name is looked up. Error: kListenFailed.
+Result<Tcp::endpoint> resolve_endpoint(const Endpoint& endpoint);
 
 /// Accepts connections, as many as there are places, and starts serving them.
 class Listener : public std::enable_shared_from_this<Listener> {

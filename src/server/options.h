@@ -37,15 +37,16 @@ struct Limits {
   std::size_t max_message_bytes = 16 * 1024 * 1024;  ///< of one WebSocket message
   /// Of all incomplete WebSocket messages together, as far as each is over 256 KiB.
   std::size_t max_assembling_bytes = 256 * 1024 * 1024;
-  std::size_t max_unsent_message_bytes = 4 * 1024 * 1024;  ///< of one WebSocket
+  std::size_t max_unsent_message_bytes = 4 * 1024 * 1024;  ///< of one WebSocket; more waits only as its last message
   std::chrono::milliseconds ping_interval{20'000};
   std::chrono::milliseconds silence_timeout{60'000};  ///< no data and no pong while the server reads
-  std::chrono::milliseconds close_timeout{5'000};     ///< for the closing handshake
+  /// For the closing handshake; after what a handler has sent the system's buffers have write_timeout before that.
+  std::chrono::milliseconds close_timeout{5'000};
   std::chrono::milliseconds tick_interval{1'000};
 };
 
 /// Lets a request pass or refuses it, and sets its principal. `credential` is what it came with, empty where it came
-/// with none. Called on the audio pool.
+/// with none. Called on the pool of the route's handler.
 using Authorise =
     std::function<Status(api::HttpRequest& request, api::Route::Access access, std::string_view credential)>;
 
@@ -66,6 +67,9 @@ struct ServerOptions {
   /// Networks ("10.0.0.0/8", "::1") whose X-Forwarded-For is believed.
   std::vector<std::string> trusted_proxies;
 
+  /// Routes will come with add_routes(): until then what is at other paths is answered by kNotReady, and not by
+  /// kNotFound.
+  bool more_routes_come = false;
   bool permessage_deflate = false;
   Authorise authorise;  ///< none: everything is allowed
   Limits limits;

@@ -1,7 +1,8 @@
 #include "server/origin.h"
 
 #include <algorithm>
-#include <boost/asio/ip/address.hpp>
+
+#include "base/ip_address.h"
 
 namespace stenod::server {
 namespace {
@@ -92,9 +93,7 @@ bool OriginPolicy::answers_to(std::string_view host) const {
   std::string name = lower(without_port(host));
   if (name.empty() || name == "localhost" || std::find(hosts_.begin(), hosts_.end(), name) != hosts_.end()) return true;
   if (name.front() == '[' && name.back() == ']') name = name.substr(1, name.size() - 2);
-  boost::system::error_code error;
-  boost::asio::ip::make_address(name, error);
-  return !error;
+  return IpAddress::parse(name).has_value();
 }
 
 }  // namespace stenod::server

@@ -40,10 +40,8 @@ std::string read(std::string_view bytes, std::size_t step) {
 
   static const TrustedProxies proxies = *TrustedProxies::parse({"10.0.0.0/8"});
   static const OriginPolicy origins = *OriginPolicy::parse({"https://page.example"}, {}, true);
-  const std::string client = proxies.client_of(boost::asio::ip::make_address("10.0.0.1"), request.headers);
-  boost::system::error_code error;
-  boost::asio::ip::make_address(client, error);
-  if (error) std::abort();
+  const IpAddress client = proxies.client_of(*IpAddress::parse("10.0.0.1"), request.headers);
+  if (IpAddress::parse(client.to_string()) != client) std::abort();
   origins.judge(api::find_field(request.headers, "Origin"), head->host);
   origins.answers_to(head->host);
 

@@ -59,6 +59,12 @@ Result<Router> Router::create(std::vector<api::Route> routes, std::vector<api::W
   return router;
 }
 
+Result<Router> Router::with(std::vector<api::Route> routes, std::vector<api::WebSocketRoute> websocket_routes) const {
+  for (const Entry& entry : entries_) routes.push_back(entry.route);
+  websocket_routes.insert(websocket_routes.end(), websocket_routes_.begin(), websocket_routes_.end());
+  return create(std::move(routes), std::move(websocket_routes));
+}
+
 Router::Match Router::find(std::string_view method, const std::vector<std::string>& segments) const {
   Match match;
   const std::string_view wanted = method == "HEAD" ? "GET" : method;

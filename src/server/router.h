@@ -21,6 +21,8 @@ class Router {
 
   /// Error: kInternal, where two routes are the same.
   static Result<Router> create(std::vector<api::Route> routes, std::vector<api::WebSocketRoute> websocket_routes);
+  /// One that has these routes too. Error as above.
+  Result<Router> with(std::vector<api::Route> routes, std::vector<api::WebSocketRoute> websocket_routes) const;
 
   /// `segments`: of the path. HEAD finds what GET does. Where several patterns fit, the one that has the first literal
   /// segment where the others have a parameter.

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/ip_address.h"
 #include "base/log.h"
 #include "server/context.h"
 #include "server/listener.h"
@@ -40,8 +41,9 @@ void allow_open_files(std::size_t num_connections) {
 
 class Server::Impl {
  public:
-  Impl(ServerOptions options, Router router, TrustedProxies proxies, OriginPolicy origins, ThreadPool& pool)
-      : context(std::move(options), std::move(router), std::move(proxies), std::move(origins), pool),
+  Impl(ServerOptions options, Router router, TrustedProxies proxies, OriginPolicy origins, ThreadPool& audio_pool,
+       ThreadPool& upload_pool)
+      : context(std::move(options), std::move(router), std::move(proxies), std::move(origins), audio_pool, upload_pool),
         work(io.get_executor()) {}
   ~Impl() { stop(steady_clock::now()); }
 
@@ -84,18 +86,20 @@ class Server::Impl {
 
 Result<std::unique_ptr<Server>> Server::create(ServerOptions options, std::vector<api::Route> routes,
                                                std::vector<api::WebSocketRoute> websocket_routes,
-                                               ThreadPool& audio_pool) {
-  STENOD_ASSIGN_OR_RETURN(const Tcp::endpoint endpoint, resolve_endpoint(options.listen));
+                                               ThreadPool& audio_pool, ThreadPool& upload_pool) {
+  const auto listen = parse_endpoint(options.listen);
+  if (!listen) return Error{ErrorCode::kListenFailed, listen.error().message, "listen"};
+  STENOD_ASSIGN_OR_RETURN(const Tcp::endpoint endpoint, resolve_endpoint(*listen));
   STENOD_ASSIGN_OR_RETURN(Router router, Router::create(std::move(routes), std::move(websocket_routes)));
   STENOD_ASSIGN_OR_RETURN(TrustedProxies proxies, TrustedProxies::parse(options.trusted_proxies));
-  STENOD_ASSIGN_OR_RETURN(OriginPolicy origins, OriginPolicy::parse(options.allowed_origins, options.allowed_hosts,
-                                                                    endpoint.address().is_loopback()));
+  STENOD_ASSIGN_OR_RETURN(OriginPolicy origins,
+                          OriginPolicy::parse(options.allowed_origins, options.allowed_hosts, listen->is_loopback()));
   if (options.tls_certificate.empty() != options.tls_key.empty()) {
     return Error{ErrorCode::kInvalidArgument, "TLS takes both a certificate and its key.",
                  options.tls_key.empty() ? "tls_key" : "tls_certificate"};
   }
-  auto impl =
-      std::make_unique<Impl>(std::move(options), std::move(router), std::move(proxies), std::move(origins), audio_pool);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(router), std::move(proxies), std::move(origins),
+                                     audio_pool, upload_pool);
   STENOD_ASSIGN_OR_RETURN(impl->listener, Listener::listen(impl->io, endpoint));
   std::unique_ptr<Server> server(new Server(std::move(impl)));
   STENOD_RETURN_IF_ERROR(server->reload_certificate());
@@ -108,6 +112,16 @@ Server::~Server() = default;
 std::uint16_t Server::port() const { return impl_->listener->port(); }
 void Server::start() { impl_->start(); }
 void Server::stop(steady_clock::time_point deadline) { impl_->stop(deadline); }
+
+Status Server::add_routes(std::vector<api::Route> routes, std::vector<api::WebSocketRoute> websocket_routes) {
+  ServerContext& context = impl_->context;
+  if (!context.is_starting) return Error{ErrorCode::kInternal, "no more routes were announced"};
+  STENOD_ASSIGN_OR_RETURN(Router router, context.first_router.with(std::move(routes), std::move(websocket_routes)));
+  context.second_router.emplace(std::move(router));
+  context.router = &*context.second_router;
+  context.is_starting = false;
+  return {};
+}
 
 Status Server::reload_certificate() {
   const ServerOptions& options = impl_->context.options;

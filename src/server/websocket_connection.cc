@@ -296,8 +296,8 @@ void WebSocketConnection::read_next() {
 // Writing
 
 void WebSocketConnection::send_text(std::string message) {
-  const std::size_t size = message.size() + kMessageOverheadBytes;
-  if (unsent_bytes_.fetch_add(size) + size > limits_.max_unsent_message_bytes) {
+  // One message may be larger than the limit: that the client does not read shows by what waits before it.
+  if (unsent_bytes_.fetch_add(message.size() + kMessageOverheadBytes) > limits_.max_unsent_message_bytes) {
     return post([](WebSocketConnection& connection) {
       connection.start_close(CloseCode::policy_error, "does not read what it is sent");
     });
@@ -321,6 +321,8 @@ void WebSocketConnection::write_some() {
   }
   if (!close_reason_) return;
   is_closing_ = true;
+  // What was written may still wait in the system's buffers, where no progress shows.
+  if (!close_deadline_) close_deadline_ = steady_clock::now() + limits_.write_timeout + limits_.close_timeout;
   websocket_.async_close(*close_reason_,
                          beast::bind_front_handler(&WebSocketConnection::on_close_done, shared_from_this()));
 }
@@ -353,8 +355,6 @@ void WebSocketConnection::close(int code, std::string reason) {
     if (connection.state_ != State::kOpen) return;
     connection.state_ = State::kClosing;
     connection.close_reason_ = websocket::close_reason(static_cast<CloseCode>(code), reason.substr(0, kMaxReasonBytes));
-    connection.close_deadline_ =
-        steady_clock::now() + connection.limits_.write_timeout + connection.limits_.close_timeout;
     connection.write_some();
     connection.discard_message();
   });

@@ -206,6 +206,24 @@ TEST(WebSocket, EndsWhenTheHandlerCloses) {
   expect_orderly_end(server);
 }
 
+// However long that takes: the limits are far shorter here than the reading.
+TEST(WebSocket, AClientThatReadsGetsAllThatWasSentBeforeTheClose) {
+  ServerOptions options;
+  options.limits.max_unsent_message_bytes = 20'000'000;
+  options.limits.close_timeout = 100ms;
+  options.limits.write_timeout = 1s;
+  options.limits.tick_interval = 20ms;
+  TestServer server(std::move(options));
+  RawClient client = open(server, "/ws/talk", {.receive_buffer_bytes = 65536});
+  client.send_frame(RawClient::kText, "close");
+  for (int i = 0; i < 1000; ++i) {
+    if (i < 400) std::this_thread::sleep_for(5ms);
+    ASSERT_EQ(client.read_message().payload.size(), 10'000u) << i;
+  }
+  EXPECT_EQ(client.read_message().payload, "end");
+  EXPECT_EQ(client.read_message().close_code(), 1000);
+}
+
 TEST(WebSocket, EndsWithoutTheClientsPartInClosing) {
   ServerOptions options;
   options.limits.close_timeout = 100ms;
@@ -349,6 +367,17 @@ TEST(WebSocket, AReaderMayBeSlowWithinLimits) {
   std::this_thread::sleep_for(100ms);
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(client.read_message().payload.size(), 10'000u);
   EXPECT_EQ(client.read_message().payload, "end");
+}
+
+TEST(WebSocket, OneMessageMayBeLargerThanWhatMayWait) {
+  ServerOptions options;
+  options.limits.max_unsent_message_bytes = 1000;
+  TestServer server(std::move(options));
+  RawClient client = open(server);
+  for (int i = 0; i < 3; ++i) {
+    client.send_frame(RawClient::kText, std::string(100'000, 'x'));
+    EXPECT_EQ(client.read_message().payload.size(), 100'000u);
+  }
 }
 
 TEST(WebSocket, AClientThatDoesNotReadIsClosedWhenTooMuchWaits) {

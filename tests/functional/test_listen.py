@@ -4,7 +4,9 @@ import os
 import pty
 import re
 import signal
+import socket
 import ssl
+import struct
 import subprocess
 import time
 
@@ -313,3 +315,21 @@ def test_the_microphone(stenod, tmp_path):
         out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
     assert out.decode().startswith("He had")
+
+
+def test_what_was_sent_is_transcribed_when_the_source_fails(stenod):
+    """As when a microphone is unplugged: here it is a connection that breaks."""
+    with LiveServer() as server, socket.create_server(("127.0.0.1", 0)) as listener:
+        source = socket.create_connection(listener.getsockname())
+        standard_input, _ = listener.accept()
+        process = start(stenod, "--url", server.url, "-", stdin=standard_input, stdout=subprocess.PIPE)
+        standard_input.close()
+        source.sendall(s16(1.5))
+        while not (server.sessions and len(server.sessions[0]["audio"]) == 48000):
+            assert process.poll() is None
+            time.sleep(0.01)
+        source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        source.close()  # by a reset
+        assert process.wait(timeout=30) == 1
+        assert process.stdout.read() == b"He had no\n" and server.sessions[0]["ended"]
+        assert b"cannot read" in process.stderr.read()

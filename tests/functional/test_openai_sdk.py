@@ -75,7 +75,7 @@ def test_words(transcribe, reading):
 
 
 def test_options_that_people_give(transcribe, reading_wav, reading):
-    answer = transcribe(language="en", temperature=0.2, prompt="", chunking_strategy="auto")
+    answer = transcribe(language="en", temperature=0, prompt="", chunking_strategy="auto")
     assert is_right(reading, answer.text)
     answer = transcribe(chunking_strategy={"type": "server_vad"}, model="base", file=("a.wav", reading_wav.read_bytes()))
     assert is_right(reading, answer.text)
@@ -124,6 +124,7 @@ def test_models(client):
     ({"model": "gpt-4o-transcribe"}, openai.NotFoundError, "model_not_found", "model"),
     ({"language": "klingon"}, openai.BadRequestError, "invalid_argument", "language"),
     ({"response_format": "diarized_json"}, openai.BadRequestError, "not_supported", "response_format"),
+    ({"temperature": 0.2}, openai.BadRequestError, "not_supported", "temperature"),
     ({"prompt": "Names: Ada"}, openai.BadRequestError, "not_supported", "prompt"),
     ({"include": ["logprobs"]}, openai.BadRequestError, "not_supported", "include"),
     ({"timestamp_granularities": ["word"]}, openai.BadRequestError, "invalid_argument", "timestamp_granularities"),

@@ -163,7 +163,8 @@ const Setting kSettings[] = {
     {"live", "max_session_s", Integer{&live<&Live::max_session_s>, 10, 7 * 86400}, "Longest session"},
     {"live", "idle_timeout_s", Integer{&live<&Live::idle_timeout_s>, 1, 86400},
      "A session that sends nothing for so long is ended"},
-    {"live", "log_text", Switch{&live<&Live::log_text>}, "Write what people said into the log"},
+    {"live", "log_text", Switch{&live<&Live::log_text>},
+     "Write suppressed text into the log: what was taken for noise or repeats itself"},
 
     {"files", "max_upload_bytes", Integer{&files<&Files::max_upload_bytes>, 1024, kManyBytes}, "Largest recording"},
     {"files", "max_concurrent", Integer{&files<&Files::max_concurrent>, 1, 256},

@@ -115,10 +115,10 @@ class BusySocket : public EchoSocket {
 class TalkSocket : public EchoSocket {
  public:
   using EchoSocket::EchoSocket;
-  void on_text(std::string) override {
+  void on_text(std::string message) override {
     for (int i = 0; i < 1000; ++i) peer_->send_text(std::string(10'000, 'x'));
     peer_->send_text("end");
-    peer_->read_next();
+    message == "close" ? peer_->close(1000, "said all") : peer_->read_next();
   }
 };
 
@@ -126,9 +126,9 @@ class TalkSocket : public EchoSocket {
 
 TestServer::TestServer(ServerOptions options) {
   log::default_logger_raw();  // makes it before there are threads: the thread sanitizer doesn't see the library's lock
-  options.listen = "127.0.0.1:0";
+  if (options.listen == ServerOptions().listen) options.listen = "127.0.0.1:0";
   options.metrics = &metrics;
-  auto created = Server::create(std::move(options), routes(), websocket_routes(), pool);
+  auto created = Server::create(std::move(options), routes(), websocket_routes(), pool, upload_pool);
   if (!created) throw std::runtime_error(created.error().message);
   server = std::move(*created);
   server->start();
@@ -210,6 +210,17 @@ std::vector<Route> TestServer::routes() {
         },
         nullptr);
   }));
+  routes.push_back(make_route("POST", "/upload", 100'000, [this](const HttpRequest&) {
+    return std::make_unique<Handler>(
+        [this](std::span<const std::byte>) {
+          journal.add("upload waits");
+          std::unique_lock lock(mutex_);
+          released_.wait(lock, [this] { return is_released_; });
+          return Status();
+        },
+        [](std::shared_ptr<HttpReply> reply) { reply->send(text("taken")); }, nullptr);
+  }));
+  routes.back().takes_uploads = true;
   routes.push_back(make_route("GET", "/three", 0, [](const HttpRequest&) {
     return std::make_unique<Handler>(
         nullptr,

@@ -43,17 +43,21 @@ class Journal {
   std::vector<std::string> entries_;
 };
 
-/// A server on a free port of 127.0.0.1 with routes that show what it does:
-///   POST /echo            the body (at most 100,000 bytes)
-///   POST /count           how many bytes and pieces the body had (at most 100 MB)
-///   POST /picky           refuses a body with an 'x' in it
-///   GET  /hello/{name}    the name
-///   GET  /events          pieces until told to stop, or 100 MB are written; journal: "events stopped"
-///   GET  /forgotten       drops its reply; /half: begins, and drops it then; /throws; /greedy
-///   GET  /slow            answers when release() is called, or when it is asked to stop; journal: "slow", "slow
-///   stopped" GET  /secret          needs a key (kKey) WS   /ws/echo         the messages; journal: "open", "tick",
-///   "shutdown", "closed: …", "gone" WS   /ws/deaf         never reads; "block": its thread is held until release() WS
-///   /ws/talk         answers any message with text without end WS   /ws/refused      503
+/// A server with routes that show what it does. Without an address of its own it listens on any port of 127.0.0.1.
+/// - POST /echo: the body (at most 100,000 bytes)
+/// - POST /count: how many bytes and pieces the body had (at most 100 MB)
+/// - POST /picky: refuses a body with an 'x' in it
+/// - POST /upload: takes uploads, and waits in take() until release(); journal: "upload waits"
+/// - GET /hello/{name}: the name
+/// - GET /events: pieces until told to stop, or 100 MB are written; journal: "events stopped"
+/// - GET /forgotten: drops its reply; /half: begins, and drops it then; /throws; /greedy
+/// - GET /slow: answers when release() is called, or when it is asked to stop; journal: "slow", "slow stopped"
+/// - GET /secret: needs a key (kKey)
+/// - WS /ws/echo: the messages; journal: "open", "tick", "shutdown", "closed: …", "gone"
+/// - WS /ws/deaf: never reads
+/// - WS /ws/busy: its thread is held until release()
+/// - WS /ws/talk: answers any message with 10 MB of text; "close": closes then
+/// - WS /ws/refused: 503
 class TestServer {
  public:
   explicit TestServer(ServerOptions options = {});
@@ -66,6 +70,7 @@ class TestServer {
   Journal journal;
   MetricRegistry metrics;
   ThreadPool pool{2};
+  ThreadPool upload_pool{1};
   std::unique_ptr<Server> server;
 
  private:
