@@ -3,7 +3,6 @@ import asyncio
 import json
 import socket
 import struct
-import subprocess
 
 import numpy as np
 import pytest
@@ -28,12 +27,6 @@ def server(stenod, weights, tmp_path_factory):
 def sentence():
     """One sentence of 7 s, with silence around it."""
     return speech.join(speech.librivox_clips()[:1])
-
-
-@pytest.fixture(scope="module")
-def written(server, reading):
-    """What the server makes of `reading` when it comes at once, as everybody sends it: to compare with."""
-    return session(server, [*cut(f32(reading.samples)), END], "language=en").text
 
 
 # --- Clients as they are usually written
@@ -152,34 +145,6 @@ def test_both_sides_of_a_call(server, reading, prompts):
         account = answers.end["channels"][channel]
         assert account["received"] == frames == add_up(account)
     assert all("channel" in m for m in answers.of("partial"))
-
-
-# --- Sources
-
-def telephone(samples):
-    return speech.ffmpeg("-f", "s16le", "-ar", 16000, "-ac", 1, "-i", "-", "-ar", 8000, "-f", "mulaw", "-", input=samples,
-                         stdout=subprocess.PIPE).stdout
-
-
-def webm(samples):
-    return speech.ffmpeg("-f", "s16le", "-ar", 16000, "-ac", 1, "-i", "-", "-c:a", "libopus", "-b:a", "48k", "-f", "webm",
-                         "-live", 1, "-", input=samples, stdout=subprocess.PIPE).stdout
-
-
-@pytest.mark.parametrize("query, encode, size, most", [
-    ("encoding=s16le", bytes, 3200, 0),  # the same samples: the same words
-    ("encoding=s16le", bytes, 333, 0),  # messages split samples
-    ("encoding=mulaw&sample_rate=8000", telephone, 1600, 0.1),
-    ("", webm, 4000, 0.1)], ids=["s16le", "s16le-odd", "mulaw", "webm"])
-def test_other_sources_give_the_same_text(server, reading, written, query, encode, size, most):
-    data = encode(reading.samples)
-    answers = session(server, [*cut(data, size), END], f"{query}&language=en&partial_interval_ms=0")
-    check_promises(answers)
-    assert answers.close_code == 1000
-    assert speech.word_error_rate(written, answers.text) <= most, (written, answers.text)
-    account = answers.end["audio"]
-    rate = 48000 if encode is webm else 8000 if encode is telephone else 16000
-    assert account["received"] / rate == pytest.approx(reading.seconds, abs=0.03)
 
 
 # --- Clients that leave
