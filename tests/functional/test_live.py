@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import speech
-from testing.live import Answers, add_up, check_promises, cut, ended, f32, live_url, session
+from testing.live import Answers, add_up, check_promises, cut, ended, f32, live_url, session, talk
 from testing.server import Server, wait_until
 
 websockets = pytest.importorskip("websockets")
@@ -74,14 +74,30 @@ def test_a_usual_client(server, reading, capsys):
     assert answers.end["audio"]["dropped"] == {}
 
 
-def test_at_the_pace_of_speech_text_becomes_firm_while_it_is_spoken(server, sentence):
-    answers = session(server, [*cut(f32(sentence.samples)), END], "language=en", speed=1)
-    check_promises(answers, len(sentence.samples) // 2)
-    final = answers.finals[0]
-    assert final["end"] - final["start"] > 4
-    stable = [m["stable"] for m in answers.of("partial") if m["utterance"] == final["utterance"]][-1]
-    # Half of it where the engine has time (live/session_test.cc); on a busy machine partials are rarer.
-    assert len(stable.split()) >= len(final["text"].split()) / 4, answers.summary()
+def test_at_the_pace_of_speech_text_becomes_firm_while_it_is_spoken(server):
+    """At least half of what the finals of long utterances say was promised before."""
+    said = [clip for clip in speech.librivox_clips() + speech.prompt_clips() if 5 < clip.seconds < 10]
+    sound = [speech.silence(0.3) + clip.samples + speech.silence(1) for clip in said]
+
+    async def main():
+        return await asyncio.gather(*(talk(live_url(server, "language=en"), [*cut(f32(samples)), END], speed=1)
+                                      for samples in sound))
+
+    promised = words = num_partials = seconds = 0
+    for answers, samples in zip(asyncio.run(main()), sound):
+        check_promises(answers, len(samples) // 2)
+        for final in answers.finals:
+            if final["end"] - final["start"] < 4:
+                continue
+            partials = [m for m in answers.of("partial") if m["utterance"] == final["utterance"]]
+            promised += len(partials[-1]["stable"].split()) if partials else 0
+            words += len(final["text"].split())
+            num_partials += len(partials)
+            seconds += final["end"] - final["start"]
+    assert len(said) >= 3 and seconds > 15
+    # A busy machine has partials that are rarer, as they are meant to be, and firm text comes later.
+    share = 1 / 2 if num_partials / seconds > 1.2 else 1 / 4
+    assert promised >= share * words, (promised, words, num_partials, seconds)
 
 
 def test_a_client_that_knows_only_text(server, reading):
