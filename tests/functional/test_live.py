@@ -131,6 +131,13 @@ def test_words_have_their_times(server, reading):
     assert all(0 < w["probability"] <= 1 for w in words)
 
 
+def test_wrong_settings_in_the_address_leave_nothing_to_conclude(server):
+    answers = session(server, [], "silence_ms=0")
+    only, = answers.messages
+    assert (only["type"], only["code"], only["param"]) == ("error", "invalid_argument", "silence_ms")
+    assert (answers.close_code, answers.close_reason) == (1008, "invalid_argument")
+
+
 def test_finalize_ends_the_utterance_there(server, sentence):
     data = cut(f32(sentence.samples))
     middle = len(data) // 2
