@@ -210,7 +210,7 @@ def test_uploads_arrive_as_they_are_sent(proxy, reading, reading_wav):
 
 
 def test_events_arrive_as_they_happen(proxy, long_file):
-    body, content_type = form(long_file(30).read_bytes(), {"language": "en", "stream": "true"}, name="long.flac")
+    body, content_type = form(long_file(10).read_bytes(), {"language": "en", "stream": "true"}, name="long.flac")
     connection = proxy.connect()
     connection.request("POST", "/transcribe", body, {"Content-Type": content_type})
     answer = connection.getresponse()
