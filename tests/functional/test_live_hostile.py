@@ -22,6 +22,7 @@ AT_ONCE = 12
 MAX_GROWTH_MB = 400
 MAX_DELAY_S = 6  # it is 1, and hardly more on a busy machine
 LONG_MESSAGE_BYTES = 8 << 20  # of mu-law at 8 kHz: 17 minutes
+MAX_DELAY_BESIDE_THEM_S = 10  # with an engine that has no idle moment
 
 
 def lateness(answers):
@@ -133,5 +134,5 @@ def test_a_good_session_beside_messages_of_many_minutes(stenod, weights, reading
         check_promises(answers, len(audio) // 4)
         assert answers.close_code == 1000 and answers.end["audio"]["dropped"] == {}
         assert speech.word_error_rate(reading.text, answers.text) < 0.3, answers.text
-        assert delays[-1] < MAX_DELAY_S
+        assert delays[-1] < MAX_DELAY_BESIDE_THEM_S
         wait_until(lambda: server.metric("stenod_live_sessions") == 0, "no session", seconds=60)
