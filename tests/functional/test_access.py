@@ -1,4 +1,5 @@
 """Keys, tokens and limits of a running server."""
+import asyncio
 import json
 import re
 import threading
@@ -7,6 +8,10 @@ import urllib.error
 import urllib.request
 
 import pytest
+import websockets
+
+import speech
+from testing import live
 
 pytestmark = pytest.mark.model
 
@@ -150,6 +155,35 @@ def test_minutes_of_a_day_are_used_up_by_files(server, reading_wav, reading):
     status, _, answer = server.request("/transcribe", headers={"Authorization": f"Bearer {key}", "Content-Type": "audio/wav",
                                                                "Content-Length": "1000000"}, body={})
     assert status == 429 and answer["error"]["code"] == "quota_exceeded"
+
+
+def test_minutes_of_a_day_are_used_up_by_a_live_stream(server, reading):
+    key = server.key("create", "user", "--minutes-per-day", "0.2")
+    server.eventually(200, "/v1/models", key=key)
+    server.eventually(401, "/v1/models")
+    url = server.url.replace("http", "ws") + "/ws/transcribe?language=en"
+    headers = {"Authorization": f"Bearer {key}"}
+    # Messages of half a second: 24 of them use up exactly what there is.
+    messages = [*live.cut(live.f32(reading.samples), 4 * 8000), {"type": "end"}]
+    answers = asyncio.run(live.talk(url, messages, additional_headers=headers))
+    live.check_promises(answers, 25 * 8000)
+    error, = answers.of("error")
+    assert error["code"] == answers.end["reason"] == answers.close_reason == "quota_exceeded"
+    assert answers.close_code == 1008
+    # What came before has its text.
+    said = speech.words(answers.text)
+    assert answers.end["audio"]["dropped"] == {} and len(said) > 10
+    assert speech.word_error_rate(" ".join(speech.words(reading.text)[:len(said)]), answers.text) < 0.3, answers.text
+
+    with pytest.raises(websockets.InvalidStatus) as refusal:
+        asyncio.run(live.talk(url, messages, additional_headers=headers))
+    answer = refusal.value.response
+    assert answer.status_code == 429 and 0 < int(answer.headers["Retry-After"]) <= 86400
+    assert json.loads(answer.body)["error"]["code"] == "quota_exceeded"
+    end = time.monotonic() + 10
+    while abs((used := json.loads(server.key("list", "--json"))["minutes_used_today"]) - 0.2) > 0.001:
+        assert time.monotonic() < end, used
+        time.sleep(0.1)
 
 
 def test_streams_at_once(server):

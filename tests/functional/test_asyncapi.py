@@ -82,6 +82,7 @@ class Traffic:
     def __init__(self):
         self.messages, self.fields, self.problems, self.close_codes = set(), set(), [], set()
         self.reasons = {"final": set(), "end": set()}
+        self.error_codes = set()
 
     def note(self, names, message):
         """`message`: an object, a text, or None for audio; the latter two have no type, and each direction one of them."""
@@ -96,6 +97,8 @@ class Traffic:
             self.problems += [f"{name}{error.json_path[1:]}: {error.message}" for error in VALIDATORS[name].iter_errors(message)]
         if name in self.reasons:
             self.reasons[name].add(message["reason"])
+        if name == "error":
+            self.error_codes.add(message["code"])
 
 
 class Session:
@@ -405,6 +408,13 @@ def test_the_messages_are_those_of_the_prose():
     ledger = DOCUMENT["components"]["schemas"]["Ledger"]["properties"]
     reasons = ledger["dropped"]["propertyNames"]["anyOf"][0]["enum"]
     assert set(ledger) | set(reasons) <= set(quoted(accounts.split("\n## ")[0]))
+
+
+@pytest.mark.model
+def test_errors_are_those_of_the_prose(traffic):
+    told = {code for row in rows("Errors")[1:] for code in quoted(row[0])}
+    assert told <= set(DOCUMENT["components"]["schemas"]["ErrorCode"]["enum"])
+    assert traffic.error_codes and traffic.error_codes <= told
 
 
 def test_close_codes_are_those_of_the_prose():

@@ -9,6 +9,8 @@ import speech
 
 pytestmark = pytest.mark.model
 
+# What is tried here has to do with files, so it is the smaller one.
+MODEL = ("--model", "tiny.en")
 SUFFIXES = {"text": "txt", "json": "json", "jsonl": "jsonl", "srt": "srt", "vtt": "vtt", "tsv": "tsv"}
 KEYS = ["file", "text", "language", "language_probability", "duration", "segments", "wall_s"]
 SEGMENT_KEYS = ["start", "end", "text", "avg_logprob", "no_speech_prob", "compression_ratio", "temperature"]
@@ -19,7 +21,7 @@ def outputs(stenod, weights, reading_wav):
     """What each format writes about the same recording."""
     written = {}
     for form in SUFFIXES:
-        result = stenod("transcribe", "--language", "en", "--format", form, reading_wav)
+        result = stenod("transcribe", *MODEL, "--language", "en", "--format", form, reading_wav)
         assert result.code == 0, result.err
         written[form] = result.out
     return written
@@ -67,7 +69,7 @@ def test_numbers_have_three_decimals_at_most(outputs):
 
 
 def test_jsonl_layout_with_words(stenod, weights, reading_wav):
-    transcript, = stenod("transcribe", "--word-timestamps", "--format", "jsonl", reading_wav).objects()
+    transcript, = stenod("transcribe", *MODEL, "--word-timestamps", "--format", "jsonl", reading_wav).objects()
     for segment in transcript["segments"]:
         assert list(segment) == SEGMENT_KEYS + ["words"]
 
@@ -113,7 +115,7 @@ def test_tsv(outputs, transcript):
 @pytest.mark.parametrize("form", SUFFIXES)
 def test_output_dir(stenod, weights, outputs, tmp_path, reading_wav, prompts_wav, form):
     folder = tmp_path / "made" / "when missing"
-    result = stenod("transcribe", "--language", "en", "--format", form, "--output-dir", folder, reading_wav, prompts_wav)
+    result = stenod("transcribe", *MODEL, "--language", "en", "--format", form, "--output-dir", folder, reading_wav, prompts_wav)
     assert result.code == 0, result.err
     assert result.out == ""
     assert sorted(p.name for p in folder.iterdir()) == [f"prompts.{SUFFIXES[form]}", f"reading.{SUFFIXES[form]}"]

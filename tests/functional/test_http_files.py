@@ -13,10 +13,13 @@ from testing.server import Server, events, form, wait_until
 
 pytestmark = pytest.mark.model
 
+# What is tried here has to do with HTTP, so it is the smaller one.
+MODEL = ("--model", "tiny.en")
+
 
 @pytest.fixture(scope="module")
 def server(stenod, weights, tmp_path_factory):
-    with Server(stenod, tmp_path_factory.mktemp("data"), "--files-max-queued", 64) as running:
+    with Server(stenod, tmp_path_factory.mktemp("data"), *MODEL, "--files-max-queued", 64) as running:
         yield running
 
 
@@ -39,7 +42,7 @@ def test_every_format_is_what_the_command_line_prints(server, stenod, reading_wa
     answer = server.post_form("/transcribe", wav, {"format": format}, name=reading_wav.name)
     assert answer.status == 200, answer.text
     assert answer.headers["Content-Type"] == content_type
-    printed = stenod("transcribe", "--format", format, reading_wav.name, cwd=reading_wav.parent)
+    printed = stenod("transcribe", *MODEL, "--format", format, reading_wav.name, cwd=reading_wav.parent)
     if format.startswith("json"):
         assert without_wall(answer.json()) == without_wall(json.loads(printed.out))
     else:
@@ -164,7 +167,7 @@ def test_bodies_of_another_kind(server):
 
 
 def test_too_large_recordings(stenod, weights, tmp_path, wav):
-    with Server(stenod, tmp_path, "--files-max-upload-bytes", 100_000) as small:
+    with Server(stenod, tmp_path, *MODEL, "--files-max-upload-bytes", 100_000) as small:
         for path, part in (("/transcribe", "audio"), ("/v1/audio/transcriptions", "file")):
             answer = small.post_form(path, wav[:100_001], part=part)
             assert (answer.status, answer.code) == (413, "payload_too_large")
@@ -198,7 +201,7 @@ def test_twenty_at_once(server, wav, reading):
 
 def test_more_than_the_queue_holds_are_refused(stenod, weights, tmp_path, long_file, wav):
     recording = long_file(4).read_bytes()
-    with Server(stenod, tmp_path, "--files-max-concurrent", 1, "--files-max-queued", 1) as narrow:
+    with Server(stenod, tmp_path, *MODEL, "--files-max-concurrent", 1, "--files-max-queued", 1) as narrow:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             accepted = [pool.submit(narrow.post_form, "/transcribe", recording, name="long.flac") for _ in range(2)]
             wait_until(lambda: narrow.metric("stenod_files_active") + narrow.metric("stenod_files_queued") == 2, "two at work")
@@ -270,7 +273,7 @@ def test_a_client_that_vanishes_while_it_waits(server, long_file, wav, fields):
 def test_keys_are_asked_for(stenod, weights, tmp_path, wav):
     environment = {"STENOD_DATA_DIR": str(tmp_path)}
     key = stenod("key", "create", "test", env=environment).out.strip()
-    with Server(stenod, tmp_path) as locked:
+    with Server(stenod, tmp_path, *MODEL) as locked:
         for path, part in (("/transcribe", "audio"), ("/v1/audio/transcriptions", "file")):
             refused = locked.post_form(path, wav, part=part)
             assert (refused.status, refused.code) == (401, "unauthorized")

@@ -13,7 +13,9 @@ import time
 import numpy as np
 import pytest
 
+import speech
 from live_server import LiveServer
+from testing.server import Server
 
 FIRST = "He had no sooner heard of it than"
 
@@ -333,3 +335,38 @@ def test_what_was_sent_is_transcribed_when_the_source_fails(stenod):
         assert process.wait(timeout=30) == 1
         assert process.stdout.read() == b"He had no\n" and server.sessions[0]["ended"]
         assert b"cannot read" in process.stderr.read()
+
+
+@pytest.fixture(scope="module")
+def served(stenod, weights, tmp_path_factory):
+    """The real one; `url` is that of a LiveServer."""
+    with Server(stenod, tmp_path_factory.mktemp("served"), "--model", "tiny.en") as server:
+        yield f"ws://127.0.0.1:{server.port}/ws/transcribe"
+
+
+@pytest.mark.model
+def test_a_file_to_the_real_server(stenod, served, reading, reading_wav):
+    result = stenod("listen", "--url", served, "--speed", 0, "--language", "en", reading_wav)
+    assert result.code == 0 and result.err == "", result.err
+    lines = result.out.splitlines()
+    assert len(lines) > 3 and speech.word_error_rate(reading.text, " ".join(lines)) < 0.2, lines
+    messages = stenod("listen", "--url", served, "--speed", 0, "--json", "--words", reading_wav).objects()
+    assert (messages[0]["type"], messages[-1]["type"]) == ("ready", "end")
+    finals = [m for m in messages if m["type"] == "final"]
+    assert all(m["words"] for m in finals)
+    assert speech.word_error_rate(reading.text, " ".join(m["text"] for m in finals)) < 0.2
+    assert messages[-1]["audio"]["received"] == len(reading.samples) // 2 and messages[-1]["audio"]["dropped"] == {}
+
+
+@pytest.mark.model
+def test_samples_on_standard_input_to_the_real_server(stenod, served, reading):
+    process = start(stenod, "--url", served, "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    out, err = process.communicate(reading.samples, timeout=120)
+    assert process.returncode == 0 and err == b"", err
+    assert speech.word_error_rate(reading.text, out.decode()) < 0.2, out
+
+
+@pytest.mark.model
+def test_what_the_real_server_refuses(stenod, served, reading_wav):
+    result = stenod("listen", "--url", served, "--speed", 0, "--language", "de", reading_wav)  # which tiny.en does not know
+    assert result.code == 1 and result.out == "" and "only English" in result.err

@@ -3,13 +3,12 @@ import asyncio
 import json
 import socket
 import struct
-import subprocess
 
 import numpy as np
 import pytest
 
 import speech
-from testing.live import Answers, add_up, check_promises, cut, ended, f32, live_url, session
+from testing.live import Answers, add_up, check_promises, cut, ended, f32, live_url, session, talk
 from testing.server import Server, wait_until
 
 websockets = pytest.importorskip("websockets")
@@ -28,12 +27,6 @@ def server(stenod, weights, tmp_path_factory):
 def sentence():
     """One sentence of 7 s, with silence around it."""
     return speech.join(speech.librivox_clips()[:1])
-
-
-@pytest.fixture(scope="module")
-def written(server, reading):
-    """What the server makes of `reading` when it comes at once, as everybody sends it: to compare with."""
-    return session(server, [*cut(f32(reading.samples)), END], "language=en").text
 
 
 # --- Clients as they are usually written
@@ -81,14 +74,30 @@ def test_a_usual_client(server, reading, capsys):
     assert answers.end["audio"]["dropped"] == {}
 
 
-def test_at_the_pace_of_speech_text_becomes_firm_while_it_is_spoken(server, sentence):
-    answers = session(server, [*cut(f32(sentence.samples)), END], "language=en", speed=1)
-    check_promises(answers, len(sentence.samples) // 2)
-    final = answers.finals[0]
-    assert final["end"] - final["start"] > 4
-    stable = [m["stable"] for m in answers.of("partial") if m["utterance"] == final["utterance"]][-1]
-    # Half of it where the engine has time (live/session_test.cc); on a busy machine partials are rarer.
-    assert len(stable.split()) >= len(final["text"].split()) / 4, answers.summary()
+def test_at_the_pace_of_speech_text_becomes_firm_while_it_is_spoken(server):
+    """At least half of what the finals of long utterances say was promised before."""
+    said = [clip for clip in speech.librivox_clips() + speech.prompt_clips() if 5 < clip.seconds < 10]
+    sound = [speech.silence(0.3) + clip.samples + speech.silence(1) for clip in said]
+
+    async def main():
+        return await asyncio.gather(*(talk(live_url(server, "language=en"), [*cut(f32(samples)), END], speed=1)
+                                      for samples in sound))
+
+    promised = words = num_partials = seconds = 0
+    for answers, samples in zip(asyncio.run(main()), sound):
+        check_promises(answers, len(samples) // 2)
+        for final in answers.finals:
+            if final["end"] - final["start"] < 4:
+                continue
+            partials = [m for m in answers.of("partial") if m["utterance"] == final["utterance"]]
+            promised += len(partials[-1]["stable"].split()) if partials else 0
+            words += len(final["text"].split())
+            num_partials += len(partials)
+            seconds += final["end"] - final["start"]
+    assert len(said) >= 3 and seconds > 15
+    # A busy machine has partials that are rarer, as they are meant to be, and firm text comes later.
+    share = 1 / 2 if num_partials / seconds > 1.2 else 1 / 4
+    assert promised >= share * words, (promised, words, num_partials, seconds)
 
 
 def test_a_client_that_knows_only_text(server, reading):
@@ -122,6 +131,13 @@ def test_words_have_their_times(server, reading):
     assert all(0 < w["probability"] <= 1 for w in words)
 
 
+def test_wrong_settings_in_the_address_leave_nothing_to_conclude(server):
+    answers = session(server, [], "silence_ms=0")
+    only, = answers.messages
+    assert (only["type"], only["code"], only["param"]) == ("error", "invalid_argument", "silence_ms")
+    assert (answers.close_code, answers.close_reason) == (1008, "invalid_argument")
+
+
 def test_finalize_ends_the_utterance_there(server, sentence):
     data = cut(f32(sentence.samples))
     middle = len(data) // 2
@@ -152,34 +168,6 @@ def test_both_sides_of_a_call(server, reading, prompts):
         account = answers.end["channels"][channel]
         assert account["received"] == frames == add_up(account)
     assert all("channel" in m for m in answers.of("partial"))
-
-
-# --- Sources
-
-def telephone(samples):
-    return speech.ffmpeg("-f", "s16le", "-ar", 16000, "-ac", 1, "-i", "-", "-ar", 8000, "-f", "mulaw", "-", input=samples,
-                         stdout=subprocess.PIPE).stdout
-
-
-def webm(samples):
-    return speech.ffmpeg("-f", "s16le", "-ar", 16000, "-ac", 1, "-i", "-", "-c:a", "libopus", "-b:a", "48k", "-f", "webm",
-                         "-live", 1, "-", input=samples, stdout=subprocess.PIPE).stdout
-
-
-@pytest.mark.parametrize("query, encode, size, most", [
-    ("encoding=s16le", bytes, 3200, 0),  # the same samples: the same words
-    ("encoding=s16le", bytes, 333, 0),  # messages split samples
-    ("encoding=mulaw&sample_rate=8000", telephone, 1600, 0.1),
-    ("", webm, 4000, 0.1)], ids=["s16le", "s16le-odd", "mulaw", "webm"])
-def test_other_sources_give_the_same_text(server, reading, written, query, encode, size, most):
-    data = encode(reading.samples)
-    answers = session(server, [*cut(data, size), END], f"{query}&language=en&partial_interval_ms=0")
-    check_promises(answers)
-    assert answers.close_code == 1000
-    assert speech.word_error_rate(written, answers.text) <= most, (written, answers.text)
-    account = answers.end["audio"]
-    rate = 48000 if encode is webm else 8000 if encode is telephone else 16000
-    assert account["received"] / rate == pytest.approx(reading.seconds, abs=0.03)
 
 
 # --- Clients that leave

@@ -1,5 +1,6 @@
 """The description of the HTTP routes holds: for requests made up from it, and for the answers that people get."""
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -8,8 +9,9 @@ import sys
 import jsonschema
 import pytest
 
+import speech
 from conftest import ROOT
-from testing.server import Server, events
+from testing.server import Server, events, wait_until
 
 pytestmark = pytest.mark.model
 
@@ -25,6 +27,12 @@ def description(server):
     answer = server.get("/openapi.json")
     assert answer.headers["Content-Type"] == "application/json"
     return answer.json()
+
+
+@pytest.fixture(scope="module")
+def sentence(audio, reading):  # which skips without its package
+    """The bytes of a short recording."""
+    return speech.write(audio / "sentence.wav", speech.librivox_clips()[1].samples).read_bytes()
 
 
 def check(description, answer, path, method="post"):
@@ -44,8 +52,8 @@ def test_it_is_the_file_in_the_sources(description):
     assert description == json.loads((ROOT / "src/api/openapi.json").read_text())
 
 
-def test_the_answers_of_transcribe(server, description, reading_wav):
-    wav = reading_wav.read_bytes()
+def test_the_answers_of_transcribe(server, description, sentence):
+    wav = sentence
     for fields in ({}, {"word_timestamps": "true", "channels": "split"}, {"vad_filter": "false"}, {"format": "text"},
                    {"format": "jsonl"}, {"format": "srt"}, {"format": "vtt"}, {"format": "tsv"}, {"stream": "true"}):
         answer = server.post_form("/transcribe", wav, fields)
@@ -63,8 +71,8 @@ def test_the_answers_of_transcribe(server, description, reading_wav):
     check(description, server.request("POST", "/transcribe", b"{}", {"Content-Type": "application/json"}), "/transcribe")
 
 
-def test_the_answers_of_openais_routes(server, description, reading_wav):
-    wav = reading_wav.read_bytes()
+def test_the_answers_of_openais_routes(server, description, sentence):
+    wav = sentence
     for path in ("/v1/audio/transcriptions", "/v1/audio/translations"):
         for format in ("json", "text", "srt", "vtt", "verbose_json", "diarized_json"):
             fields = {"model": "whisper-1", "response_format": format}
@@ -86,9 +94,38 @@ def test_the_answers_of_the_other_routes(server, description):
     check(description, server.request("POST", "/tokens", b"{}"), "/tokens")
 
 
+def test_who_is_turned_away_learns_when_to_come_again(stenod, weights, description, sentence, long_file, tmp_path):
+    """Every 503 carries Retry-After."""
+    with Server(stenod, tmp_path, "--model", "tiny.en", "--live-max-sessions", 0, "--files-max-concurrent", 1, "--files-max-queued", 0) as full:
+        answer = full.get("/ws/transcribe")
+        assert answer.status == 503
+        check(description, answer, "/ws/transcribe", "get")
+        # A long recording has the only place.
+        connection = full.connect()
+        connection.request("POST", "/transcribe?language=en", long_file(10).read_bytes(), {"Content-Type": "audio/flac"})
+        wait_until(lambda: full.metric("stenod_files_active") == 1, "it is being transcribed")
+        for path, part in (("/transcribe", "audio"), ("/v1/audio/transcriptions", "file"), ("/v1/audio/translations", "file")):
+            answer = full.post_form(path, sentence, {"model": "whisper-1"} if part == "file" else {}, part=part)
+            assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, (path, answer.text)
+            check(description, answer, path)
+        connection.close()  # who leaves is noticed
+
+
+# Besides what schemathesis checks: what the description says of a 503, whatever the server says.
+HOOKS = """import schemathesis
+
+@schemathesis.check
+def retry_after(ctx, response, case):
+    if response.status_code == 503:
+        assert response.headers["retry-after"][0].isdigit(), response.headers
+"""
+
+
 @pytest.mark.slow
-def test_requests_made_up_from_it(server):
+def test_requests_made_up_from_it(server, tmp_path):
     """With schemathesis: no 5xx, and every answer is one that the description knows."""
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(tmp_path)}
     # A made-up recording is no recording, and tokens and WebSockets need more than a right request.
     rejecting = ["/transcribe", "/v1/audio/transcriptions", "/v1/audio/translations", "/tokens", "/ws/transcribe"]
     program = pathlib.Path(sys.executable).parent / "schemathesis"
@@ -98,6 +135,6 @@ def test_requests_made_up_from_it(server):
     rejecting_pattern = "^(" + "|".join(map(re.escape, rejecting)) + ")$"
     for arguments in (["--exclude-path-regex", rejecting_pattern],
                       ["--include-path-regex", rejecting_pattern, "--exclude-checks", "positive_data_acceptance"]):
-        run = subprocess.run([*map(str, base + arguments)], capture_output=True, text=True, timeout=500)
+        run = subprocess.run([*map(str, base + arguments)], capture_output=True, text=True, timeout=500, env=environment)
         assert run.returncode == 0, run.stdout[-20000:] + run.stderr[-2000:]
     assert server.process.poll() is None

@@ -11,7 +11,8 @@ import speech
 from testing.certificate import make_certificate, trusting
 from testing.server import Server, wait_until
 
-websocket = pytest.importorskip("websockets.sync.client", reason="websockets is not installed: see requirements.txt")
+pytest.importorskip("websockets", reason="websockets is not installed: see requirements.txt")
+from testing.blocking import connect  # noqa: E402
 
 NAME = "stt.example.com"
 
@@ -53,7 +54,7 @@ def test_a_certificate_is_renewed_while_people_speak(stenod, weights, tmp_path, 
                 files.certificate, "--server-tls-key", files.key) as server:
         assert shown(server) == first[0].read_text()
         connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-        with websocket.connect(f"wss://{NAME}:{server.port}/ws/transcribe", sock=connection, ssl=trusting(first[0])) as session:
+        with connect(f"wss://{NAME}:{server.port}/ws/transcribe", sock=connection, ssl=trusting(first[0])) as session:
             assert json.loads(session.recv(60))["type"] == "ready"
             samples = speech.to_float(reading.samples)
             third = len(samples) // 12 * 4
