@@ -59,11 +59,12 @@ LiveConnection::LiveConnection(LiveService& service, const HttpRequest& request,
       settings_{service.options_.offer.defaults} {
   const std::lock_guard lock(service_.mutex_);
   ++service_.counters_.opened;
-  service_.sessions_[id_] = {id_, request_.client_address, request_.principal.name, 0, {}};
+  service_.sessions_[id_] = {id_, request_.client_address, request_.principal.name, 0, {}, opened_};
 }
 
 LiveConnection::~LiveConnection() {
   *alive_ = nullptr;
+  lease_ = {};  // who sees that the session is gone may open the next one
   const std::lock_guard lock(service_.mutex_);
   --service_.num_places_taken_;
   service_.sessions_.erase(id_);

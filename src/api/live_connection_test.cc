@@ -374,7 +374,7 @@ TEST_F(LiveConnectionTest, AClientThatIsAheadOfTheEngineIsHeldUpAndNotIdle) {
 
 TEST_F(LiveConnectionTest, AMessageOfManyMinutesIsTakenBitByBit) {
   model_.holds_answers = true;
-  const auto client = connect({{"partial_interval_ms", "0"}});
+  const auto client = connect({{"partial_interval_ms", "0"}, {"language", "en"}});
   const auto [samples, num_utterances] = five_minutes();
   ASSERT_TRUE(client->send(samples));
   for (int i = 0; i < 20; ++i) client->settle();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "api/live_connection.h"
@@ -16,11 +17,14 @@ LiveService::~LiveService() = default;
 
 Status LiveService::look_for_room(int num_places) {
   Error error{ErrorCode::kOverloaded, {}, {}, std::chrono::seconds(5)};
-  if (pacer_ && pacer_->is_saturated(std::chrono::steady_clock::now())) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  const auto is_new = [&](const auto& session) { return now - session.second.opened < live::Pacer::kMeasured; };
+  const auto num_new = std::count_if(sessions_.begin(), sessions_.end(), is_new);
+  if (pacer_ && !pacer_->has_room(num_places_taken_, static_cast<int>(num_new), now)) {
     error.message = "the sessions that are open need all of this machine";
     return error;
   }
-  const std::lock_guard lock(mutex_);
   if (num_places_taken_ >= options_.max_sessions) {
     error.message = fmt::format("{} sessions are open, which is all this server takes", num_places_taken_);
     return error;

@@ -34,6 +34,7 @@ struct SessionInfo {
   std::string key_name;
   double open_s = 0;
   live::SessionStatus status;
+  std::chrono::steady_clock::time_point opened;
 };
 
 /// How sessions ended, since the start.

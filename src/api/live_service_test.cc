@@ -98,7 +98,7 @@ TEST_F(LiveServiceTest, ConnectionsThatComeAtOnceShareThePlaces) {
 
 TEST_F(LiveServiceTest, TakesNoneWhileTheEngineCanCarryNoMore) {
   double busy_s = 0;
-  pacer_ = std::make_shared<live::Pacer>([&] { return busy_s; });
+  pacer_ = std::make_shared<live::Pacer>([&] { return live::LiveWork{0, busy_s}; });
   auto now = live::Pacer::Clock::now() - std::chrono::seconds(20);
   EXPECT_EQ(pacer_->stretch(now), 1);
   for (int i = 0; i < 78; ++i) {  // all the time, up to half a second ago
@@ -112,6 +112,18 @@ TEST_F(LiveServiceTest, TakesNoneWhileTheEngineCanCarryNoMore) {
   EXPECT_EQ(service().counters().opened, 0u);
   for (int i = 0; i < 40; ++i) pacer_->stretch(now += std::chrono::milliseconds(250));
   EXPECT_EQ(refusal(*connect()), "ok");
+}
+
+TEST_F(LiveServiceTest, OfManyThatComeAtOnceTakesWhatIsExpectedToFit) {
+  pacer_ = std::make_shared<live::Pacer>([] { return live::LiveWork(); }, 0.2);
+  std::vector<decltype(connect())> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(connect());
+    EXPECT_EQ(refusal(*clients.back()), "ok") << i;
+  }
+  EXPECT_EQ(refusal(*connect()), "overloaded");
+  clients.pop_back();
+  EXPECT_EQ(refusal(*connect()), "ok") << "who has left needs nothing";
 }
 
 TEST_F(LiveServiceTest, AStreamOfTheKeyIsTakenAndGivenBackOnce) {

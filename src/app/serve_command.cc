@@ -188,12 +188,18 @@ std::vector<api::Route> ServeRun::first_routes() {
 Status ServeRun::load_model(const transcribe::RecogniserOptions& options) {
   STENOD_ASSIGN_OR_RETURN(recogniser_, transcribe::Recogniser::load(options));
   if (interrupt_.token().stop_requested()) return {};
-  return live::warm_up(live::speech_model_of(*recogniser_));
+  STENOD_ASSIGN_OR_RETURN(const double expected_share, live::warm_up(live::speech_model_of(*recogniser_)));
+  pacer_ = std::make_shared<live::Pacer>(
+      [this] {
+        const engine::Statistics statistics = recogniser_->engine().statistics();
+        return live::LiveWork{statistics.live_final_s, statistics.live_partial_s};
+      },
+      expected_share);
+  return {};
 }
 
 /// Here, and nowhere else, what serves gets the model.
 Status ServeRun::add_routes_of_model() {
-  pacer_ = std::make_shared<live::Pacer>([this] { return recogniser_->engine().statistics().live_s; });
   live_ = std::make_unique<api::LiveService>(live::speech_model_of(*recogniser_), pacer_, access_.get(),
                                              live_options(settings_));
   const auto now = std::chrono::system_clock::now().time_since_epoch();

@@ -61,7 +61,8 @@ struct Statistics {
   std::vector<std::uint64_t> steps_by_rows;  ///< [max_rows + 1]: steps that had so many rows
   double encode_s = 0, step_s = 0;           ///< time in the runner
   double sampling_s = 0;                     ///< time spent on choosing tokens
-  double live_s = 0;                         ///< of all that time, what live requests took
+  double live_final_s = 0;                   ///< of all that time, what live finals took
+  double live_partial_s = 0;                 ///< the same for live partials
   int num_waiting = 0, num_active = 0;
 };
 

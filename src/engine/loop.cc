@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "audio/log_mel.h"
@@ -246,7 +247,7 @@ void Loop::count_passed_over() {
 void Loop::encode_group(std::span<const int> chosen) {
   const auto begin = Clock::now();
   const auto num_mels = static_cast<std::size_t>(runner_->dims().num_mels);
-  const bool live = is_live(waiting_[static_cast<std::size_t>(chosen.front())]->request.request_class);  // all or none
+  std::array<double, scheduler::kNumClasses> frames_of{};
   group_.clear();
   windows_.clear();
   auto free_features = std::span(features_);
@@ -263,6 +264,7 @@ void Loop::encode_group(std::span<const int> chosen) {
     const audio::LogMel& mel = *task->request.audio;
     audio::normalised_window(mel, 0, std::min(mel.num_frames, 2 * task->num_frames), 2 * task->num_frames, features);
     windows_.push_back({task->slot.index, features, task->num_frames});
+    frames_of[index_of(task->request.request_class)] += task->num_frames;
     group_.push_back(std::move(task));
   }
   std::erase(waiting_, nullptr);
@@ -297,7 +299,7 @@ void Loop::encode_group(std::span<const int> chosen) {
   statistics_.windows_encoded += windows_.size();
   statistics_.frames_encoded += num_frames;
   statistics_.encode_s += seconds_between(begin, end);
-  if (live) statistics_.live_s += seconds_between(begin, end);
+  count_live(seconds_between(begin, end), frames_of);
 }
 
 // The bound on text depends on the language, which may have to be detected first.
@@ -311,7 +313,7 @@ void Loop::limit_text(WindowTask& task) const {
 
 void Loop::step(std::span<const int> chosen) {
   rows_.clear();
-  std::size_t num_live_rows = 0;
+  std::array<double, scheduler::kNumClasses> rows_of{};
   for (const TaskPtr& task : active_) ++task->turns_waited;
   for (const int i : chosen) {
     WindowTask& task = *active_[static_cast<std::size_t>(i)];
@@ -320,7 +322,7 @@ void Loop::step(std::span<const int> chosen) {
     for (const auto& row : task.decoder->rows()) {
       rows_.push_back({task.slot.index, row.position, row.token, row.wants_logits});
     }
-    if (is_live(task.request.request_class)) num_live_rows += task.decoder->rows().size();
+    rows_of[index_of(task.request.request_class)] += static_cast<double>(task.decoder->rows().size());
   }
 
   const auto begin = Clock::now();
@@ -349,8 +351,15 @@ void Loop::step(std::span<const int> chosen) {
   ++statistics_.steps_by_rows[rows_.size()];
   statistics_.step_s += step_s;
   statistics_.sampling_s += seconds_between(sampling_begin, end);
-  statistics_.live_s +=
-      seconds_between(begin, end) * static_cast<double>(num_live_rows) / static_cast<double>(rows_.size());
+  count_live(seconds_between(begin, end), rows_of);
+}
+
+// Of time that classes spent together each has taken as much as its work was. Precondition: statistics_mutex_ is held.
+void Loop::count_live(double seconds, const std::array<double, scheduler::kNumClasses>& work_of) {
+  const double all = std::accumulate(work_of.begin(), work_of.end(), 0.0);
+  if (all <= 0) return;
+  statistics_.live_final_s += seconds * work_of[index_of(scheduler::RequestClass::kLiveFinal)] / all;
+  statistics_.live_partial_s += seconds * work_of[index_of(scheduler::RequestClass::kLivePartial)] / all;
 }
 
 // `first_row`: index of the task's first row in the runner's last step.

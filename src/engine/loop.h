@@ -50,6 +50,7 @@ class Loop {
   Status accept_logits(WindowTask& task, int first_row);
   void conclude_finished();
   void limit_text(WindowTask& task) const;
+  void count_live(double seconds, const std::array<double, scheduler::kNumClasses>& work_of);
   void answer(TaskPtr task, Result<WindowResult> outcome);
 
   const std::unique_ptr<whisper::Runner> runner_;

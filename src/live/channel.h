@@ -43,7 +43,7 @@ class Channel {
   /// Gives up what waits for text: what was promised of it is published, the rest accounted for as dropped. After
   /// finish().
   void abandon(const std::string& reason);
-  /// Asks the engine again where it was full.
+  /// Asks the engine for what could not be asked yet: it was full, or the language is not known.
   void retry();
 
   /// Nothing waits for text.
@@ -85,6 +85,7 @@ class Channel {
   void ask_for_final(Utterance& utterance, std::int64_t end);
   std::optional<Context> context_for(const Utterance& utterance, std::int64_t end) const;
   void submit_final(const UtterancePtr& utterance);
+  void submit_waiting();
   void take_back_final(Utterance& utterance);
   engine::Request make_request(const Utterance& utterance, std::int64_t end, const std::optional<Context>& context,
                                const std::vector<int>& known) const;

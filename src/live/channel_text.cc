@@ -236,6 +236,9 @@ void Channel::ask_for_final(Utterance& utterance, std::int64_t end) {
 
 void Channel::submit_final(const UtterancePtr& utterance) {
   const auto final_request = utterance->final_request;
+  // The first final settles the language of all that follow.
+  const bool is_settled = language_.token() || !host_.model().multilingual;
+  if (!is_settled && !closed_.empty() && closed_.front() != utterance) return;
   const std::vector<int> known = final_request->best && !final_request->best->segments.empty()
                                      ? final_request->best->segments.front().tokens
                                      : utterance->latest().tokens();
@@ -266,11 +269,15 @@ void Channel::take_back_final(Utterance& utterance) {
 }
 
 void Channel::retry() {
+  submit_waiting();
+  publish_closed();
+}
+
+void Channel::submit_waiting() {
   for (const UtterancePtr& utterance : closed_) {
     if (!utterance->final_request->is_submitted) submit_final(utterance);
   }
   if (open_ && open_->final_request && !open_->final_request->is_submitted) submit_final(open_);
-  publish_closed();
 }
 
 // ---------------------------------------------------------------------------------------------- answers
@@ -307,6 +314,7 @@ void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* reques
     return;
   }
   publish_closed();
+  submit_waiting();
 }
 
 bool Channel::wants_another(const FinalRequest& request, const engine::WindowResult& best) const {

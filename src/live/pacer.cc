@@ -6,28 +6,32 @@ namespace stenod::live {
 namespace {
 
 constexpr auto kLookEvery = std::chrono::milliseconds(250);
-// The share of time up to which partials may fill the engine, and from which on they are made rarer: what is left keeps
-// finals from waiting for long.
+// The share of time up to which partials may fill the engine.
 constexpr double kIdleEnough = 0.65;
-constexpr double kTooBusy = 0.8;
 constexpr double kGrow = 1.25, kShrink = 0.9;
+// So many sessions say what one needs.
+constexpr int kEnoughSessions = 4;
+
+double weight_of(double passed_s, double over_s) { return std::min(1.0, passed_s / over_s); }
 
 }  // namespace
 
 void Pacer::look(Clock::time_point now) {
   if (looked_at_ != Clock::time_point::min() && now - looked_at_ < kLookEvery) return;
-  const double busy = busy_s_();
+  const LiveWork work = work_();
   if (looked_at_ != Clock::time_point::min()) {
     const double passed = std::chrono::duration<double>(now - looked_at_).count();
     // A share over about a second: one look sees one or two groups of windows.
-    const double latest = std::clamp((busy - busy_before_s_) / passed, 0.0, 1.0);
-    const double weight = std::min(1.0, passed / 1.0);
-    share_ += weight * (latest - share_);
+    const double finals = (work.finals_s - before_.finals_s) / passed;
+    const double partials = (work.partials_s - before_.partials_s) / passed;
+    share_ += weight_of(passed, 1) * (std::clamp(finals + partials, 0.0, 1.0) - share_);
+    const double needed = std::clamp(finals + partials * stretch_ / kMaxStretch, 0.0, 1.0);
+    needed_share_ += weight_of(passed, std::chrono::duration<double>(kMeasured).count()) * (needed - needed_share_);
     if (share_ > kTooBusy) stretch_ = std::min(kMaxStretch, stretch_ * kGrow);
     if (share_ < kIdleEnough) stretch_ = std::max(1.0, stretch_ * kShrink);
   }
   looked_at_ = now;
-  busy_before_s_ = busy;
+  before_ = work;
 }
 
 double Pacer::stretch(Clock::time_point now) {
@@ -39,7 +43,17 @@ double Pacer::stretch(Clock::time_point now) {
 bool Pacer::is_saturated(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   look(now);
-  return stretch_ >= kMaxStretch && share_ > kTooBusy;
+  return is_saturated_now();
+}
+
+bool Pacer::has_room(int num_sessions, int num_new, Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  look(now);
+  const int num_measured = num_sessions - num_new;
+  // Sessions that are silent now say little about one that speaks.
+  const double each =
+      num_measured < kEnoughSessions ? expected_share_ : std::max(needed_share_ / num_measured, expected_share_ / 4);
+  return !is_saturated_now() && needed_share_ + each * (num_new + 1) <= kTooBusy;
 }
 
 double Pacer::busy_share(Clock::time_point now) {

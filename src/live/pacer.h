@@ -6,22 +6,36 @@
 
 namespace stenod::live {
 
+/// Seconds that the engine has worked for live requests since its start.
+struct LiveWork {
+  double finals_s = 0;
+  double partials_s = 0;
+};
+
 /// Keeps the engine from spending all its time on partials: when they and finals make it busy, their interval grows for
-/// everybody, and it shrinks again when there is time. What finals need is left alone.
+/// everybody, and it shrinks again when there is time. What finals need is left alone; where that would be more than
+/// the engine has, no further session is taken.
 ///
 /// Any thread may call.
 class Pacer {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `busy_s`: seconds that the engine has worked for live requests since its start; must be quick.
-  explicit Pacer(std::function<double()> busy_s) : busy_s_(std::move(busy_s)) {}
+  /// `work` must be quick. `expected_share`: of the engine's time, what a session is thought to need before any was
+  /// measured.
+  explicit Pacer(std::function<LiveWork()> work, double expected_share = 0)
+      : work_(std::move(work)), expected_share_(expected_share) {}
 
   /// By how much the interval of partials is stretched, at least 1. Looks at the engine four times a second at most.
   double stretch(Clock::time_point now);
 
   /// The engine can carry no more streams: it is busy although partials are as rare as they get.
   bool is_saturated(Clock::time_point now);
+
+  /// Whether finals would still be in time with one more session. `num_sessions` are open; `num_new` of them have come
+  /// within the last kMeasured, and what they need is not seen yet.
+  bool has_room(int num_sessions, int num_new, Clock::time_point now);
+  static constexpr std::chrono::seconds kMeasured{10};
 
   /// The share of time for which the engine has worked lately, 0 to 1.
   double busy_share(Clock::time_point now);
@@ -31,11 +45,18 @@ class Pacer {
  private:
   void look(Clock::time_point now);
 
-  const std::function<double()> busy_s_;
+  bool is_saturated_now() const { return stretch_ >= kMaxStretch && share_ > kTooBusy; }
+
+  // The share of time from which on partials are made rarer: what is left keeps finals from waiting for long.
+  static constexpr double kTooBusy = 0.8;
+
+  const std::function<LiveWork()> work_;
+  const double expected_share_;
   std::mutex mutex_;
   Clock::time_point looked_at_ = Clock::time_point::min();
-  double busy_before_s_ = 0;
+  LiveWork before_;
   double share_ = 0;
+  double needed_share_ = 0;  ///< what would remain if partials were as rare as they get
   double stretch_ = 1;
 };
 

@@ -15,20 +15,22 @@ using std::chrono::milliseconds;
 class PacerTest : public ::testing::Test {
  protected:
   /// Passes time in steps of 250 ms, and looks at each.
-  void pass(double seconds, double share) {
+  void pass(double seconds, double share, double of_partials = 1) {
     for (double passed = 0; passed < seconds; passed += 0.25) {
       now_ += milliseconds(250);
-      busy_s_ += 0.25 * share;
+      work_.partials_s += 0.25 * share * of_partials;
+      work_.finals_s += 0.25 * share * (1 - of_partials);
       pacer_.stretch(now_);
     }
   }
 
-  double busy_s_ = 1000;  // it has worked before anybody looked
+  LiveWork work_{400, 600};  // it has worked before anybody looked
   int num_looks_ = 0;
   Pacer pacer_{[this] {
-    ++num_looks_;
-    return busy_s_;
-  }};
+                 ++num_looks_;
+                 return work_;
+               },
+               0.02};
   Pacer::Clock::time_point now_ = Pacer::Clock::now();
 };
 
@@ -104,6 +106,36 @@ TEST_F(PacerTest, ShareAndStretchStayInRangeWhateverTheCounterSays) {
   EXPECT_EQ(pacer_.stretch(now_), 1);
 }
 
+TEST_F(PacerTest, TakesAsManyAtOnceAsAreExpectedToFit) {
+  pacer_.stretch(now_);
+  EXPECT_TRUE(pacer_.has_room(0, 0, now_));
+  EXPECT_TRUE(pacer_.has_room(39, 39, now_));
+  EXPECT_FALSE(pacer_.has_room(40, 40, now_)) << "0.8 of the time for 41 that need 0.02 each";
+}
+
+TEST_F(PacerTest, WhatSessionsAreSeenToNeedCounts) {
+  pass(60, 0.4, 0);  // finals alone
+  EXPECT_TRUE(pacer_.has_room(10, 0, now_));
+  EXPECT_TRUE(pacer_.has_room(18, 8, now_));
+  EXPECT_FALSE(pacer_.has_room(21, 11, now_)) << "0.04 each, and 10 of them need half of it";
+  EXPECT_FALSE(pacer_.is_saturated(now_));
+}
+
+TEST_F(PacerTest, PartialsCountAsFarAsTheyCannotBecomeRarer) {
+  pass(60, 0.7, 1);
+  EXPECT_TRUE(pacer_.has_room(10, 0, now_)) << "0.14 for ten when they are as rare as they get";
+  EXPECT_TRUE(pacer_.has_room(50, 40, now_));
+  EXPECT_FALSE(pacer_.has_room(60, 50, now_));
+  pass(60, 0.9, 1);
+  EXPECT_FALSE(pacer_.has_room(10, 0, now_)) << "they are, and it is not enough";
+}
+
+TEST_F(PacerTest, SessionsThatAreSilentSayLittleAboutOthers) {
+  pass(60, 0);
+  EXPECT_TRUE(pacer_.has_room(250, 100, now_));
+  EXPECT_FALSE(pacer_.has_room(250, 160, now_)) << "a quarter of what is expected";
+}
+
 TEST_F(PacerTest, LooksAtTheEngineFourTimesASecondAtMost) {
   for (int i = 0; i < 1000; ++i) {
     now_ += milliseconds(1);
@@ -116,7 +148,7 @@ TEST_F(PacerTest, LooksAtTheEngineFourTimesASecondAtMost) {
 
 TEST(Pacer, SessionsOnSeveralThreadsShareIt) {
   std::atomic<double> busy_s = 0;
-  Pacer pacer([&] { return busy_s.load(); });
+  Pacer pacer([&] { return LiveWork{0, busy_s.load()}; });
   const auto start = Pacer::Clock::now();
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

@@ -573,6 +573,26 @@ TEST(Session, TheLanguageIsKeptOnceItIsKnown) {
   harness.on_strand([&] { EXPECT_FALSE(harness.session->set_language("tlh")); });
 }
 
+TEST(Session, TheFirstFinalSettlesTheLanguageOfAudioThatComesAtOnce) {
+  NumberModel model;
+  model.holds_answers = true;
+  std::vector<std::int16_t> samples;
+  for (int i = 0; i < 4; ++i) {
+    say_all(samples, 2 * i, 2 * i + 1);
+    pause(samples, 1);
+  }
+  Harness harness(settings_16k(), &model);
+  harness.on_strand([&] { ASSERT_TRUE(harness.session->push(std::as_bytes(std::span(samples)), harness.now)); });
+  harness.end();
+  EXPECT_EQ(harness.final_words(), words_of(0, 7));
+  int num_without = 0;
+  for (const engine::Request& request : model.requests()) {
+    const bool is_final = request.request_class == scheduler::RequestClass::kLiveFinal;
+    num_without += is_final && !request.options.language_token ? 1 : 0;
+  }
+  EXPECT_EQ(num_without, 1);
+}
+
 TEST(Session, ALanguageThatIsToBeFoundOutAnewIsNotThatOfWhatIsBeingSaid) {
   std::vector<std::int16_t> samples;
   say_all(samples, 1, 2);

@@ -33,7 +33,7 @@ struct FinalRequest {
   std::optional<engine::WindowResult> best;  ///< what it has answered before
   std::shared_ptr<const audio::LogMel> features;
   std::stop_source stop;
-  bool is_submitted = false;  ///< false: the engine was full, and is asked again
+  bool is_submitted = false;  ///< false: it waits for room in the engine, or for the language
   std::optional<Result<engine::WindowResult>> outcome;
 };
 

@@ -1,5 +1,6 @@
 #include "live/warm_up.h"
 
+#include <chrono>
 #include <future>
 #include <memory>
 #include <utility>
@@ -11,12 +12,14 @@ namespace stenod::live {
 namespace {
 
 constexpr int kFramesPerSecond = audio::kSampleRate / audio::kHopSamples;
+// A group of windows of a length that finals often have.
+constexpr int kGroup = 8, kGroupSeconds = 8;
+constexpr double kEncodingAndText = 2;
 
-}  // namespace
-
-Status warm_up(const SpeechModel& model) {
+/// Runs windows of silence of these lengths, all at once.
+Status run(const SpeechModel& model, const std::vector<int>& lengths_s) {
   std::vector<std::future<Result<engine::WindowResult>>> answers;
-  for (const int seconds : {1, 2, 4, 8, 16, 30}) {
+  for (const int seconds : lengths_s) {
     auto silence = std::make_shared<audio::LogMel>();
     silence->num_mels = model.num_mels;
     silence->num_frames = seconds * kFramesPerSecond;
@@ -35,6 +38,18 @@ Status warm_up(const SpeechModel& model) {
     if (const auto result = answer.get(); !result) return result.error();
   }
   return {};
+}
+
+}  // namespace
+
+Result<double> warm_up(const SpeechModel& model) {
+  STENOD_RETURN_IF_ERROR(run(model, {1, 2, 4, 8, 16, 30}));
+  const std::vector<int> group(kGroup, kGroupSeconds);
+  STENOD_RETURN_IF_ERROR(run(model, group));
+  const auto begin = std::chrono::steady_clock::now();
+  STENOD_RETURN_IF_ERROR(run(model, group));
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+  return kEncodingAndText * passed.count() / (kGroup * kGroupSeconds);
 }
 
 }  // namespace stenod::live
