@@ -196,6 +196,15 @@ void LiveConnection::go_on() {
 
 void LiveConnection::on_event(const live::Event& event) {
   const auto* message = std::get_if<live::Final>(&event);
+  if (message != nullptr && service_.options_.log_text) {
+    log_event(log::level::info, "final",
+              {{"session_id", id_},
+               {"channel", message->channel},
+               {"utterance", message->utterance},
+               {"start_s", message->start},
+               {"end_s", message->end},
+               {"text", message->text}});
+  }
   if (!peer_) {  // the client has left; only the accounts are of interest
     if (const auto* end_event = std::get_if<live::End>(&event)) account(*end_event);
     return;

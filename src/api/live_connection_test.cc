@@ -565,7 +565,26 @@ TEST_F(LiveConnectionTest, TheDaysMinutesEndItOnce) {
   service_.reset();
 }
 
-TEST_F(LiveConnectionTest, WhatWasSaidIsLoggedOnlyWhenAskedFor) {
+TEST_F(LiveConnectionTest, FinalsAreLoggedOnlyWhenAskedFor) {
+  for (const bool log_text : {false, true}) {
+    options_.log_text = log_text;
+    service_ = std::make_unique<LiveService>(model_.model(), nullptr, nullptr, options_);
+    ::testing::internal::CaptureStderr();
+    init_log("info", LogFormat::kJson);
+    {
+      const auto client = connect();
+      client->send(words(1, 3, 1));
+      client->send(kEnd);
+      expect_end(*client, "end", 1000);
+    }
+    init_log("warn");
+    const std::string log = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(log.find("session_ended"), std::string::npos);
+    EXPECT_EQ(log.find("w1 w2 w3") != std::string::npos, log_text) << log;
+  }
+}
+
+TEST_F(LiveConnectionTest, WhatWasSuppressedIsLoggedOnlyWhenAskedFor) {
   auto model = model_.model();
   model.recognise = [](const engine::Request&, const engine::Callback& callback) -> Status {
     engine::WindowResult result;

@@ -47,8 +47,8 @@ constexpr std::size_t kMaxKnownTokens = 200;
 constexpr std::int64_t kMaxContext = 10 * kRate;
 constexpr std::int64_t kMaxWithContext = 18 * kRate;
 constexpr std::size_t kMaxContextTokens = 100;
-// And while the engine is not busy.
-constexpr double kContextStretch = 1.5;
+// And while partials are not much rarer for it: finals are worth more, but words are to appear as well.
+constexpr double kContextStretch = 2.5;
 // A final that the model is not sure of is decoded once more, of audio that begins a little later, and the better one
 // taken: what it is not sure of depends on how sounds happen to fall into frames. On read speech that takes off a
 // fifteenth of the errors.

@@ -142,7 +142,8 @@ const Setting kSettings[] = {
      "DEVICE"},
     {"engine", "slots", Integer{&engine<&Engine::slots>, 4, 256}, "Windows of audio that are decoded at once"},
 
-    {"live", "silence_ms", Integer{&live<&Live::silence_ms>, 50, 60000}, "Pause that ends an utterance"},
+    {"live", "silence_ms", Integer{&live<&Live::silence_ms>, 50, 60000},
+     "Pause that ends an utterance; 200 ms more in mid-sentence"},
     {"live", "silence_ms_min", Integer{&live<&Live::silence_ms_min>, 50, 60000}, "Least that a session may set"},
     {"live", "silence_ms_max", Integer{&live<&Live::silence_ms_max>, 50, 60000}, "Most that a session may set"},
     {"live", "vad_threshold", Number{&live<&Live::vad_threshold>, 0.01, 0.99},
@@ -164,7 +165,7 @@ const Setting kSettings[] = {
     {"live", "idle_timeout_s", Integer{&live<&Live::idle_timeout_s>, 1, 86400},
      "A session that sends nothing for so long is ended"},
     {"live", "log_text", Switch{&live<&Live::log_text>},
-     "Write suppressed text into the log: what was taken for noise or repeats itself"},
+     "Write what people said into the log: finals, and what was suppressed"},
 
     {"files", "max_upload_bytes", Integer{&files<&Files::max_upload_bytes>, 1024, kManyBytes}, "Largest recording"},
     {"files", "max_concurrent", Integer{&files<&Files::max_concurrent>, 1, 256},
