@@ -250,9 +250,9 @@ export class StenodClient extends EventTarget {
         this.#emit("error", new StenodError(message.code, message.message, { param: message.param }));
         break;
       case "end":
-        // What the session received has all its text, unless the server had no time left for that. It may be less than
-        // was sent, where the server ended the session.
-        if (!message.audio?.dropped?.shutting_down) {
+        // What the session received has all its text, unless the server had no time left for that, or failed. It may be
+        // less than was sent, where the server ended the session.
+        if (!message.audio?.dropped?.shutting_down && message.reason !== "internal") {
           this.#settled = Math.max(this.#settled, session.toClock(message.audio?.received ?? Infinity, this.#sent));
         }
         this.#heardUpTo(this.#settled);

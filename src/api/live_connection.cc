@@ -19,6 +19,7 @@ constexpr auto kWarnBefore = std::chrono::seconds(60);
 constexpr auto kGiveUpBefore = std::chrono::milliseconds(1500);
 
 // As much of a message is taken at once; then others get their turn. A message of 16 MiB may be half an hour of audio.
+// No packet of Opus is larger, so none is cut.
 constexpr std::size_t kSliceBytes = 64 * 1024;
 
 // RFC 6455, 7.4.1, and 1013 of its registry.
@@ -32,7 +33,6 @@ int close_code_for(ErrorCode code) {
     case ErrorCode::kInternal:
       return kInternalError;
     case ErrorCode::kOutOfMemory:
-    case ErrorCode::kOverloaded:
       return kTryAgainLater;
     default:
       return kPolicyViolation;
@@ -182,7 +182,12 @@ void LiveConnection::go_on() {
       return strand_.post([alive = alive_] {
         if (*alive == nullptr) return;
         (*alive)->is_go_on_posted_ = false;
-        (*alive)->go_on();
+        try {
+          (*alive)->go_on();
+        } catch (const std::exception& e) {  // out of memory: this session ends
+          log::error("live: a session fails: {}", e.what());
+          (*alive)->session_->fail();
+        }
       });
     }
   }
@@ -216,7 +221,7 @@ void LiveConnection::on_event(const live::Event& event) {
   }
   if (const auto* end_event = std::get_if<live::End>(&event)) {
     account(*end_event);
-    if (!is_ending_) close_code_ = kInternalError;  // the session has ended itself
+    if (end_event->reason == error_name(ErrorCode::kInternal)) close_code_ = kInternalError;
     peer_->close(close_code_, end_event->reason);
   } else {
     const std::lock_guard lock(service_.mutex_);

@@ -19,9 +19,12 @@ Status LiveService::look_for_room(int num_places) {
   Error error{ErrorCode::kOverloaded, {}, {}, std::chrono::seconds(5)};
   const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(mutex_);
-  const auto is_new = [&](const auto& session) { return now - session.second.opened < live::Pacer::kMeasured; };
-  const auto num_new = std::count_if(sessions_.begin(), sessions_.end(), is_new);
-  if (pacer_ && !pacer_->has_room(num_places_taken_, static_cast<int>(num_new), now)) {
+  double num_unseen = num_places_taken_ - static_cast<double>(sessions_.size());  // those that are just being opened
+  for (const auto& [id, info] : sessions_) {
+    const std::chrono::duration<double> age = now - info.opened;
+    num_unseen += std::max(0.0, 1 - age / live::Pacer::kMeasured);
+  }
+  if (pacer_ && !pacer_->has_room(num_places_taken_, num_unseen, now)) {
     error.message = "the sessions that are open need all of this machine";
     return error;
   }

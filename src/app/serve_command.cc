@@ -33,6 +33,7 @@ namespace {
 
 // Windows that wait for a slot: each live session has two at most, and files wait in their own queue.
 constexpr int kQueuedPerSession = 2;
+constexpr int kMinQueued = 8;  // for the warm-up
 
 // Uploads wait for the disk, not for each other: more threads would not make it faster.
 constexpr std::size_t kUploadThreads = 2;
@@ -138,7 +139,8 @@ Status ServeRun::start() {
   STENOD_ASSIGN_OR_RETURN(access_, open_access(settings_));
   STENOD_ASSIGN_OR_RETURN(transcribe::RecogniserOptions model, recogniser_options(engine_settings(settings_)));
   model.num_slots = static_cast<int>(settings_.engine.slots);
-  model.max_queued = kQueuedPerSession * static_cast<int>(settings_.live.max_sessions) + model.num_slots;
+  model.max_queued =
+      std::max(kMinQueued, kQueuedPerSession * static_cast<int>(settings_.live.max_sessions) + model.num_slots);
   STENOD_ASSIGN_OR_RETURN(
       spool_, api::SpoolFolder::open(data_dir() / "spool",
                                      {.max_file_bytes = static_cast<std::uint64_t>(settings_.files.max_upload_bytes)}));

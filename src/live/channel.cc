@@ -294,8 +294,12 @@ void Channel::finish(FinalReason reason) {
 
 void Channel::abandon(const std::string& reason) {
   for (const UtterancePtr& utterance : std::exchange(closed_, {})) {
-    utterance->final_request->stop.request_stop();
-    if (utterance->stable.empty()) {
+    FinalRequest& request = *utterance->final_request;
+    request.stop.request_stop();
+    if (!request.outcome && request.best) request.outcome = std::move(*request.best);
+    if (request.outcome) {
+      publish(*utterance);
+    } else if (utterance->stable.empty()) {
       drop(*utterance, reason, {});
     } else {
       publish_promised(*utterance);

@@ -84,6 +84,7 @@ class Channel {
   void ask_for_partial();
   void ask_for_final(Utterance& utterance, std::int64_t end);
   std::optional<Context> context_for(const Utterance& utterance, std::int64_t end) const;
+  std::optional<int> language_for(const Utterance& utterance) const;
   void submit_final(const UtterancePtr& utterance);
   void submit_waiting();
   void take_back_final(Utterance& utterance);
@@ -105,7 +106,7 @@ class Channel {
   bool commit(const UtterancePtr& utterance, std::size_t num_agreed, std::int64_t end,
               const engine::WindowResult& result);
   void publish_partial(Utterance& utterance, std::int64_t end);
-  void publish_closed();
+  bool publish_closed();
   void publish(Utterance& utterance);
   void publish_promised(const Utterance& utterance);
   void drop(const Utterance& utterance, const std::string& reason, const std::string& text);

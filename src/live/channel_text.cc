@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -158,13 +157,18 @@ std::optional<Context> Channel::context_for(const Utterance& utterance, std::int
   return fits ? context_ : std::nullopt;
 }
 
+// What was begun before the client changed the language keeps its own.
+std::optional<int> Channel::language_for(const Utterance& utterance) const {
+  return utterance.begin >= language_from_ && language_.token() ? language_.token() : utterance.language;
+}
+
 engine::Request Channel::make_request(const Utterance& utterance, std::int64_t end,
                                       const std::optional<Context>& context, const std::vector<int>& known) const {
   const SessionSettings& settings = host_.settings();
   const SpeechModel& model = host_.model();
   engine::Request request;
   auto& options = request.options;
-  options.language_token = language_.token() ? language_.token() : utterance.language;
+  options.language_token = language_for(utterance);
   options.task = settings.task;
   options.segmentation = whisper::Segmentation::kWhole;
   options.suppressed = model.suppressed;
@@ -269,8 +273,9 @@ void Channel::take_back_final(Utterance& utterance) {
 }
 
 void Channel::retry() {
-  submit_waiting();
-  publish_closed();
+  do {
+    submit_waiting();
+  } while (publish_closed());
 }
 
 void Channel::submit_waiting() {
@@ -313,8 +318,7 @@ void Channel::on_final(const UtterancePtr& utterance, const FinalRequest* reques
     if (!is_fixed() && is_over(*utterance)) close_utterance(FinalReason::kSilence, request->end);
     return;
   }
-  publish_closed();
-  submit_waiting();
+  retry();
 }
 
 bool Channel::wants_another(const FinalRequest& request, const engine::WindowResult& best) const {
@@ -453,12 +457,15 @@ void Channel::publish_partial(Utterance& utterance, std::int64_t end) {
   host_.emit(std::move(partial));
 }
 
-void Channel::publish_closed() {
+bool Channel::publish_closed() {
+  bool is_any = false;
   while (!closed_.empty() && closed_.front()->final_request->outcome) {
     const UtterancePtr utterance = closed_.front();
     closed_.pop_front();
     publish(*utterance);
+    is_any = true;
   }
+  return is_any;
 }
 
 void Channel::publish(Utterance& utterance) {
@@ -476,6 +483,7 @@ void Channel::publish(Utterance& utterance) {
 // What was promised stands, also where there is no more than that.
 void Channel::publish_promised(const Utterance& utterance) {
   Hypothesis promised;
+  promised.has_times = utterance.latest().has_times;
   for (const HypothesisWord& word : utterance.latest().words) {
     if (promised.tokens().size() >= utterance.stable.size()) break;
     promised.words.push_back(word);
@@ -551,7 +559,11 @@ void Channel::remember(const Utterance& utterance, std::vector<int> tokens, int 
   if (!goes_on) context_ = Context{utterance.begin, utterance.share_end, {}, std::nullopt};
   context_->end = utterance.share_end;
   context_->tokens.insert(context_->tokens.end(), tokens.begin(), tokens.end());
-  if (language_token >= 0) context_->language = language_token;
+  if (utterance.begin < language_from_) {
+    context_->language = language_.token();
+  } else if (language_token >= 0) {
+    context_->language = language_token;
+  }
 }
 
 // How many words at the start of a piece the piece before it has given out already: those that repeat its last ones,

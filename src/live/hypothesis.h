@@ -39,8 +39,8 @@ Hypothesis make_hypothesis(const engine::WindowResult& result, const engine::Tex
 /// with what follows.
 std::string bare_word(std::string_view word);
 
-/// How many words two hypotheses share from the start, but for marks and capitals (LocalAgreement-2: Macháček et al.,
-/// arXiv 2307.14743).
+/// How many words two hypotheses share from the start, but for marks and capitals of ASCII (LocalAgreement-2: Macháček
+/// et al., arXiv 2307.14743).
 std::size_t num_agreed_words(const Hypothesis& a, const Hypothesis& b);
 
 /// Whether text is nothing but marks that belong to what comes before them, such as a comma.

@@ -10,7 +10,7 @@ constexpr auto kLookEvery = std::chrono::milliseconds(250);
 constexpr double kIdleEnough = 0.65;
 constexpr double kGrow = 1.25, kShrink = 0.9;
 // So many sessions say what one needs.
-constexpr int kEnoughSessions = 4;
+constexpr double kEnoughSessions = 4;
 
 double weight_of(double passed_s, double over_s) { return std::min(1.0, passed_s / over_s); }
 
@@ -46,14 +46,17 @@ bool Pacer::is_saturated(Clock::time_point now) {
   return is_saturated_now();
 }
 
-bool Pacer::has_room(int num_sessions, int num_new, Clock::time_point now) {
+bool Pacer::has_room(int num_sessions, double num_unseen, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   look(now);
-  const int num_measured = num_sessions - num_new;
+  if (num_sessions == 0) return true;
+  const double num_seen = num_sessions - num_unseen;
   // Sessions that are silent now say little about one that speaks.
   const double each =
-      num_measured < kEnoughSessions ? expected_share_ : std::max(needed_share_ / num_measured, expected_share_ / 4);
-  return !is_saturated_now() && needed_share_ + each * (num_new + 1) <= kTooBusy;
+      num_seen < kEnoughSessions ? expected_share_ : std::max(needed_share_ / num_seen, expected_share_ / 4);
+  // What is seen where all have come just now is the work of others, who have left.
+  const double seen_share = num_seen < 1 ? 0 : needed_share_;
+  return !is_saturated_now() && seen_share + each * (num_unseen + 1) <= kTooBusy;
 }
 
 double Pacer::busy_share(Clock::time_point now) {

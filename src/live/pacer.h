@@ -32,9 +32,10 @@ class Pacer {
   /// The engine can carry no more streams: it is busy although partials are as rare as they get.
   bool is_saturated(Clock::time_point now);
 
-  /// Whether finals would still be in time with one more session. `num_sessions` are open; `num_new` of them have come
-  /// within the last kMeasured, and what they need is not seen yet.
-  bool has_room(int num_sessions, int num_new, Clock::time_point now);
+  /// Whether finals would still be in time with one more session. `num_sessions` are open; of them `num_unseen` have
+  /// come so lately that what they need is not seen yet: one that came just now counts whole, one that came kMeasured
+  /// ago not at all. A first session always has room.
+  bool has_room(int num_sessions, double num_unseen, Clock::time_point now);
   static constexpr std::chrono::seconds kMeasured{10};
 
   /// The share of time for which the engine has worked lately, 0 to 1.

@@ -130,6 +130,19 @@ TEST_F(PacerTest, PartialsCountAsFarAsTheyCannotBecomeRarer) {
   EXPECT_FALSE(pacer_.has_room(10, 0, now_)) << "they are, and it is not enough";
 }
 
+TEST_F(PacerTest, AFirstSessionAlwaysHasRoom) {
+  Pacer slow([] { return LiveWork(); }, 3);
+  EXPECT_TRUE(slow.has_room(0, 0, now_));
+  EXPECT_FALSE(slow.has_room(1, 1, now_));
+}
+
+TEST_F(PacerTest, WhatThoseNeededWhoHaveLeftDoesNotCount) {
+  pass(60, 0.79, 0);
+  EXPECT_TRUE(pacer_.has_room(1, 1, now_)) << "all have come just now";
+  EXPECT_TRUE(pacer_.has_room(20, 19.5, now_));
+  EXPECT_FALSE(pacer_.has_room(20, 10, now_));
+}
+
 TEST_F(PacerTest, SessionsThatAreSilentSayLittleAboutOthers) {
   pass(60, 0);
   EXPECT_TRUE(pacer_.has_room(250, 100, now_));

@@ -120,6 +120,16 @@ void Session::abandon(const std::string& reason) {
   conclude_if_done();
 }
 
+void Session::fail() {
+  try {
+    abandon(std::string(error_name(ErrorCode::kInternal)));
+  } catch (const std::exception& e) {
+    // Nothing more can be said; the connection's time-outs end it.
+    log::error("live: a session that fails cannot be ended: {}", e.what());
+    is_over_ = true;
+  }
+}
+
 void Session::tick(Clock::time_point now) {
   if (is_over_) return;
   for (const auto& channel : channels_) channel->retry();
@@ -194,7 +204,7 @@ std::function<void(std::function<void()>)> Session::poster() {
         self->conclude_if_done();
       } catch (const std::exception& e) {  // out of memory: one session ends, not all
         log::error("live: a session fails: {}", e.what());
-        self->abandon(std::string(error_name(ErrorCode::kInternal)));
+        self->fail();
       }
     });
   };

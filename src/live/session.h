@@ -58,6 +58,8 @@ class Session final : public ChannelHost, public std::enable_shared_from_this<Se
   void end(std::string reason);
   /// Gives up the finals that are outstanding; they are dropped with this reason. The End event follows at once.
   void abandon(const std::string& reason);
+  /// The same after an exception, with the reason `internal`. Throws nothing.
+  void fail();
   /// For what depends on time alone, about once a second.
   void tick(Clock::time_point now);
   /// A language's code, or none: to be found out anew. kInvalidArgument when the model doesn't know it.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <future>
 #include <map>
+#include <new>
 #include <numeric>
 #include <random>
 #include <sstream>
@@ -727,6 +728,92 @@ TEST(Session, FailuresAreDroppedWithTheirReasonButPromisesStand) {
   EXPECT_GT(totals.dropped.at("internal"), 8000);
   expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
   expect_promises_kept(harness);
+}
+
+TEST(Session, WhatWasSaidBeforeTheLanguageWasChangedKeepsItsOwn) {
+  NumberModel model;
+  model.holds_answers = true;
+  std::vector<std::int16_t> samples;
+  for (int i = 0; i < 3; ++i) {
+    say_all(samples, 2 * i, 2 * i + 1);
+    pause(samples, 1);
+  }
+  Harness harness(settings_16k(), &model);
+  harness.on_strand([&] { ASSERT_TRUE(harness.session->push(std::as_bytes(std::span(samples)), harness.now)); });
+  harness.on_strand([&] { EXPECT_TRUE(harness.session->set_language("de")); });
+  harness.on_strand([&] { ASSERT_TRUE(harness.session->push(std::as_bytes(std::span(samples)), harness.now)); });
+  harness.end();
+  int num_german = 0;
+  for (const engine::Request& request : model.requests()) {
+    if (request.request_class == scheduler::RequestClass::kLivePartial) continue;
+    num_german += request.options.language_token == 2 ? 1 : 0;
+  }
+  EXPECT_EQ(num_german, 3);
+  EXPECT_THAT(harness.all<Final>(), SizeIs(6));
+}
+
+TEST(Session, WhatIsKnownWhenTheRestIsGivenUpIsPublished) {
+  NumberModel model;
+  model.answer_of = [&](const engine::Request& request) {
+    model.holds_answers = request.request_class == scheduler::RequestClass::kLiveFinal;
+    return NumberModel::Answer::kText;
+  };
+  auto settings = settings_16k();
+  settings.language = "en";
+  std::vector<std::int16_t> samples;
+  for (int i = 0; i < 3; ++i) {
+    say_all(samples, 2 * i, 2 * i + 1);
+    pause(samples, 1);
+  }
+  Harness harness(settings, &model);
+  harness.send(samples);
+  harness.on_strand([&] { harness.session->end("end"); });
+  ASSERT_TRUE(model.release(1));  // the second one waits for the first
+  harness.on_strand([] {});
+  EXPECT_THAT(harness.final_texts(), IsEmpty());
+  harness.on_strand([&] { harness.session->abandon("shutting_down"); });
+  EXPECT_THAT(harness.final_texts(), ElementsAre("w2 w3"));
+  EXPECT_EQ(harness.suppressed["shutting_down"], 2);
+  expect_ledger(harness, static_cast<std::int64_t>(samples.size()));
+}
+
+TEST(Session, AFailureEndsTheSessionAndNothingElse) {
+  std::vector<std::int16_t> samples;
+  say_all(samples, 0, 3);
+  pause(samples, 1);
+  NumberModel model;
+  int num_events = 0;
+  SpeechModel failing = model.model();
+  ThreadPool pool(1);
+  const Strand strand(pool);
+  std::vector<Event> events;
+  std::promise<void> done;
+  std::shared_ptr<Session> session;
+  strand.post([&] {
+    Session::Parts parts{failing,
+                         nullptr,
+                         strand,
+                         [&](Event event) {
+                           if (++num_events == 1) throw std::bad_alloc();
+                           events.push_back(std::move(event));
+                         },
+                         {}};
+    session = *Session::create(std::move(parts), settings_16k());
+    const auto now = Session::Clock::now();
+    ASSERT_TRUE(session->push(std::as_bytes(std::span(samples)), now));
+    strand.post([&] { strand.post([&] { strand.post([&] { done.set_value(); }); }); });
+  });
+  done.get_future().get();
+  ASSERT_FALSE(events.empty());
+  const End* end = std::get_if<End>(&events.back());
+  ASSERT_NE(end, nullptr);
+  EXPECT_EQ(end->reason, "internal");
+  std::promise<void> gone;
+  strand.post([&] {
+    session.reset();
+    gone.set_value();
+  });
+  gone.get_future().get();
 }
 
 TEST(Session, WhatWasPromisedIsPublishedAlsoWhenTheRestIsGivenUp) {

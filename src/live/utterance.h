@@ -58,10 +58,10 @@ struct Utterance {
   std::deque<Heard> heard;      ///< the latest last; those before it as far as they are needed to tell what has settled
   std::vector<int> stable;      ///< tokens that have been promised to the client
   std::int64_t stable_end = 0;  ///< where their audio ends, as far as it is known
-  std::optional<int> language;  ///< settled with the first promise
+  std::optional<int> language;  ///< when it began, or was changed, or settled with the first promise
   int revision = 0;
 
-  std::int64_t asked_at = 0;                  ///< position of the last request for a partial
+  std::int64_t asked_at = 0;                  ///< from which on the interval to the next partial counts
   std::shared_ptr<std::stop_source> partial;  ///< the one that is at work
 
   std::shared_ptr<FinalRequest> final_request;

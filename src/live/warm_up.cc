@@ -1,7 +1,9 @@
 #include "live/warm_up.h"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -13,7 +15,7 @@ namespace {
 
 constexpr int kFramesPerSecond = audio::kSampleRate / audio::kHopSamples;
 // A group of windows of a length that finals often have.
-constexpr int kGroup = 8, kGroupSeconds = 8;
+constexpr int kGroup = 4, kGroupSeconds = 8;
 constexpr double kEncodingAndText = 2;
 
 /// Runs windows of silence of these lengths, all at once.
@@ -44,12 +46,13 @@ Status run(const SpeechModel& model, const std::vector<int>& lengths_s) {
 
 Result<double> warm_up(const SpeechModel& model) {
   STENOD_RETURN_IF_ERROR(run(model, {1, 2, 4, 8, 16, 30}));
-  const std::vector<int> group(kGroup, kGroupSeconds);
-  STENOD_RETURN_IF_ERROR(run(model, group));
-  const auto begin = std::chrono::steady_clock::now();
-  STENOD_RETURN_IF_ERROR(run(model, group));
-  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
-  return kEncodingAndText * passed.count() / (kGroup * kGroupSeconds);
+  double fastest_s = std::numeric_limits<double>::infinity();  // the machine may be busy with something else
+  for (int i = 0; i < 3; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    STENOD_RETURN_IF_ERROR(run(model, std::vector<int>(kGroup, kGroupSeconds)));
+    fastest_s = std::min(fastest_s, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return kEncodingAndText * fastest_s / (kGroup * kGroupSeconds);
 }
 
 }  // namespace stenod::live
