@@ -67,6 +67,21 @@ class LiveConnectionTest : public ::testing::Test {
     }
     return {samples, num_utterances};
   }
+  /// Of three words, with a service of its own.
+  std::string log_of_a_session(const live::SpeechModel& model, bool log_text) {
+    options_.log_text = log_text;
+    service_ = std::make_unique<LiveService>(model, nullptr, nullptr, options_);
+    ::testing::internal::CaptureStderr();
+    init_log("info", LogFormat::kJson);
+    {
+      const auto client = connect();
+      client->send(words(1, 3, 1));
+      client->send(kEnd);
+      expect_end(*client, "end", 1000);
+    }
+    init_log("warn");
+    return ::testing::internal::GetCapturedStderr();
+  }
   static json::value parsed(const std::string& message) {
     auto value = parse_json(message);
     EXPECT_TRUE(value) << message;
@@ -567,18 +582,7 @@ TEST_F(LiveConnectionTest, TheDaysMinutesEndItOnce) {
 
 TEST_F(LiveConnectionTest, FinalsAreLoggedOnlyWhenAskedFor) {
   for (const bool log_text : {false, true}) {
-    options_.log_text = log_text;
-    service_ = std::make_unique<LiveService>(model_.model(), nullptr, nullptr, options_);
-    ::testing::internal::CaptureStderr();
-    init_log("info", LogFormat::kJson);
-    {
-      const auto client = connect();
-      client->send(words(1, 3, 1));
-      client->send(kEnd);
-      expect_end(*client, "end", 1000);
-    }
-    init_log("warn");
-    const std::string log = ::testing::internal::GetCapturedStderr();
+    const std::string log = log_of_a_session(model_.model(), log_text);
     EXPECT_NE(log.find("session_ended"), std::string::npos);
     EXPECT_EQ(log.find("w1 w2 w3") != std::string::npos, log_text) << log;
   }
@@ -594,18 +598,7 @@ TEST_F(LiveConnectionTest, WhatWasSuppressedIsLoggedOnlyWhenAskedFor) {
     return {};
   };
   for (const bool log_text : {false, true}) {
-    options_.log_text = log_text;
-    service_ = std::make_unique<LiveService>(model, nullptr, nullptr, options_);
-    ::testing::internal::CaptureStderr();
-    init_log("info", LogFormat::kJson);
-    {
-      const auto client = connect();
-      client->send(words(1, 3, 1));
-      client->send(kEnd);
-      expect_end(*client, "end", 1000);
-    }
-    init_log("warn");
-    const std::string log = ::testing::internal::GetCapturedStderr();
+    const std::string log = log_of_a_session(model, log_text);
     EXPECT_NE(log.find("utterance_without_text"), std::string::npos);
     EXPECT_EQ(log.find("secret") != std::string::npos, log_text);
     EXPECT_EQ(service().counters().suppressed_utterances.at("no_speech"), 1u);

@@ -17,17 +17,25 @@ LiveService::~LiveService() = default;
 
 Status LiveService::look_for_room(int num_places) {
   Error error{ErrorCode::kOverloaded, {}, {}, std::chrono::seconds(5)};
-  const auto now = std::chrono::steady_clock::now();
+  if (pacer_) {
+    const auto now = std::chrono::steady_clock::now();
+    int num_sessions = 0;
+    double num_unseen = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      num_sessions = num_places_taken_;
+      num_unseen = num_sessions - static_cast<double>(sessions_.size());  // those that are just being opened
+      for (const auto& [id, info] : sessions_) {
+        const std::chrono::duration<double> age = now - info.opened;
+        num_unseen += std::max(0.0, 1 - age / live::Pacer::kMeasured);
+      }
+    }
+    if (!pacer_->has_room(num_sessions, num_unseen, now)) {
+      error.message = "the sessions that are open need all of this machine";
+      return error;
+    }
+  }
   const std::lock_guard lock(mutex_);
-  double num_unseen = num_places_taken_ - static_cast<double>(sessions_.size());  // those that are just being opened
-  for (const auto& [id, info] : sessions_) {
-    const std::chrono::duration<double> age = now - info.opened;
-    num_unseen += std::max(0.0, 1 - age / live::Pacer::kMeasured);
-  }
-  if (pacer_ && !pacer_->has_room(num_places_taken_, num_unseen, now)) {
-    error.message = "the sessions that are open need all of this machine";
-    return error;
-  }
   if (num_places_taken_ >= options_.max_sessions) {
     error.message = fmt::format("{} sessions are open, which is all this server takes", num_places_taken_);
     return error;
