@@ -55,6 +55,9 @@ void export_metrics(MetricRegistry& metrics, transcribe::Recogniser& recogniser,
      &Counters::suppressed_utterances);
   metrics.gauge_function("stenod_live_partial_stretch", "By how much load has stretched the interval of partials",
                          [&pacer] { return now_stretch(pacer); });
+  metrics.gauge_function("stenod_live_busy_share",
+                         "Share of the last second that the engine has worked for live sessions",
+                         [&pacer] { return pacer.busy_share(std::chrono::steady_clock::now()); });
 
   metrics.gauge_function("stenod_files_active", "Files that are being transcribed",
                          [&files] { return files.load().num_active; });

@@ -40,12 +40,6 @@ double Pacer::stretch(Clock::time_point now) {
   return stretch_;
 }
 
-bool Pacer::is_saturated(Clock::time_point now) {
-  const std::lock_guard lock(mutex_);
-  look(now);
-  return is_saturated_now();
-}
-
 bool Pacer::has_room(int num_sessions, double num_unseen, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   look(now);
@@ -56,7 +50,7 @@ bool Pacer::has_room(int num_sessions, double num_unseen, Clock::time_point now)
       num_seen < kEnoughSessions ? expected_share_ : std::max(needed_share_ / num_seen, expected_share_ / 4);
   // What is seen where all have come just now is the work of others, who have left.
   const double seen_share = num_seen < 1 ? 0 : needed_share_;
-  return !is_saturated_now() && seen_share + each * (num_unseen + 1) <= kTooBusy;
+  return !is_saturated() && seen_share + each * (num_unseen + 1) <= kTooBusy;
 }
 
 double Pacer::busy_share(Clock::time_point now) {

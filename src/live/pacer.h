@@ -29,9 +29,6 @@ class Pacer {
   /// By how much the interval of partials is stretched, at least 1. Looks at the engine four times a second at most.
   double stretch(Clock::time_point now);
 
-  /// The engine can carry no more streams: it is busy although partials are as rare as they get.
-  bool is_saturated(Clock::time_point now);
-
   /// Whether finals would still be in time with one more session. `num_sessions` are open; of them `num_unseen` have
   /// come so lately that what they need is not seen yet: one that came just now counts whole, one that came kMeasured
   /// ago not at all. A first session always has room.
@@ -46,7 +43,8 @@ class Pacer {
  private:
   void look(Clock::time_point now);
 
-  bool is_saturated_now() const { return stretch_ >= kMaxStretch && share_ > kTooBusy; }
+  /// Partials are as rare as they get, and the engine is busy all the same.
+  bool is_saturated() const { return stretch_ >= kMaxStretch && share_ > kTooBusy; }
 
   // The share of time from which on partials are made rarer: what is left keeps finals from waiting for long.
   static constexpr double kTooBusy = 0.8;

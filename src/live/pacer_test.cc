@@ -24,6 +24,9 @@ class PacerTest : public ::testing::Test {
     }
   }
 
+  /// For one more beside one that has been there for long.
+  bool has_room() { return pacer_.has_room(1, 0, now_); }
+
   LiveWork work_{400, 600};  // it has worked before anybody looked
   int num_looks_ = 0;
   Pacer pacer_{[this] {
@@ -37,7 +40,7 @@ class PacerTest : public ::testing::Test {
 TEST_F(PacerTest, BeginsWithoutStretch) {
   EXPECT_EQ(pacer_.stretch(now_), 1);
   EXPECT_EQ(pacer_.busy_share(now_), 0) << "what was before the first look does not count";
-  EXPECT_FALSE(pacer_.is_saturated(now_));
+  EXPECT_TRUE(has_room());
 }
 
 TEST_F(PacerTest, ABusyEngineMakesPartialsRarerUpToALimit) {
@@ -45,23 +48,24 @@ TEST_F(PacerTest, ABusyEngineMakesPartialsRarerUpToALimit) {
   const double soon = pacer_.stretch(now_);
   EXPECT_GT(soon, 1);
   EXPECT_LT(soon, Pacer::kMaxStretch);
-  EXPECT_FALSE(pacer_.is_saturated(now_)) << "partials can become rarer still";
+  EXPECT_TRUE(has_room()) << "partials can become rarer still";
   pass(10, 1);
   EXPECT_EQ(pacer_.stretch(now_), Pacer::kMaxStretch);
-  EXPECT_TRUE(pacer_.is_saturated(now_));
+  EXPECT_FALSE(has_room());
 }
 
-TEST_F(PacerTest, IsSaturatedOnlyWhileItIsBusy) {
+TEST_F(PacerTest, IsFullOnlyWhileItIsBusy) {
   pass(20, 1);
-  pass(5, 0.72);
+  EXPECT_FALSE(has_room());
+  pass(15, 0.72);
   EXPECT_EQ(pacer_.stretch(now_), Pacer::kMaxStretch);
-  EXPECT_FALSE(pacer_.is_saturated(now_));
+  EXPECT_TRUE(has_room());
 }
 
 TEST_F(PacerTest, RecoversWhenThereIsTimeAgain) {
   pass(20, 1);
   pass(2, 0.3);
-  EXPECT_FALSE(pacer_.is_saturated(now_)) << "although partials are still rare";
+  EXPECT_TRUE(has_room()) << "although partials are still rare";
   const double stretch = pacer_.stretch(now_);
   EXPECT_GT(stretch, 1);
   EXPECT_LT(stretch, Pacer::kMaxStretch);
@@ -118,7 +122,7 @@ TEST_F(PacerTest, WhatSessionsAreSeenToNeedCounts) {
   EXPECT_TRUE(pacer_.has_room(10, 0, now_));
   EXPECT_TRUE(pacer_.has_room(18, 8, now_));
   EXPECT_FALSE(pacer_.has_room(21, 11, now_)) << "0.04 each, and 10 of them need half of it";
-  EXPECT_FALSE(pacer_.is_saturated(now_));
+  EXPECT_TRUE(has_room());
 }
 
 TEST_F(PacerTest, PartialsCountAsFarAsTheyCannotBecomeRarer) {
@@ -153,7 +157,7 @@ TEST_F(PacerTest, LooksAtTheEngineFourTimesASecondAtMost) {
   for (int i = 0; i < 1000; ++i) {
     now_ += milliseconds(1);
     pacer_.stretch(now_);
-    pacer_.is_saturated(now_);
+    has_room();
     pacer_.busy_share(now_);
   }
   EXPECT_EQ(num_looks_, 4);
@@ -172,7 +176,7 @@ TEST(Pacer, SessionsOnSeveralThreadsShareIt) {
         const double stretch = pacer.stretch(now);
         EXPECT_GE(stretch, 1);
         EXPECT_LE(stretch, Pacer::kMaxStretch);
-        pacer.is_saturated(now);
+        pacer.has_room(4, 0, now);
         EXPECT_LE(pacer.busy_share(now), 1);
       }
     });
