@@ -398,10 +398,10 @@ class CountedFileRoutesTest : public FileRoutesTest {
 };
 
 TEST_F(CountedFileRoutesTest, AudioIsCounted) {
-  use_key(93);
+  use_key(92.5);
   EXPECT_EQ(post_counted({}, recording(8)).status, 200);  // 92 s
   EXPECT_TRUE(has_minutes_left());
-  EXPECT_EQ(post_counted({}, recording()).status, 200);
+  EXPECT_EQ(post_counted({}, recording()).status, 429);
   EXPECT_FALSE(has_minutes_left());
 }
 
