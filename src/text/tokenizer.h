@@ -45,6 +45,12 @@ class Tokenizer {
   static Result<Tokenizer> from_vocabulary_json(std::string_view contents, int vocab_size, std::string_view name);
   static Result<Tokenizer> from_vocabulary_txt(std::string_view contents, int vocab_size, std::string_view name);
 
+  /// From the bytes of every text token, by id, as whisper.cpp's files hold them; a last "<|endoftext|>", which those
+  /// of English-only models have, counts as none. The special tokens follow in Whisper's order; how many of them are
+  /// languages, the first of languages(), follows from `vocab_size`. Files that hold U+FFFD in place of the bytes that
+  /// are no whole character, as those for whisper.cpp's own tests do, have tokens twice: kTokenizerDuplicate.
+  static Result<Tokenizer> from_tokens(std::span<const std::string> token_bytes, int vocab_size, std::string_view name);
+
   int vocab_size() const { return special_.timestamp_begin + kNumTimestamps; }
   const SpecialTokens& special() const { return special_; }
 

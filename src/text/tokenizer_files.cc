@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kMaxVocabSize = 1 << 20;
 constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
+constexpr std::string_view kEndOfText = "<|endoftext|>";
 
 /// Token texts by id, in the byte alphabet; views into the file's contents or its JSON. A hole has no value.
 using TokenTable = std::vector<std::optional<std::string_view>>;
@@ -117,7 +118,7 @@ Status read_added_tokens(TokenTable& table, const json::object& root, std::strin
 }
 
 /// GPT-2's alphabet: a printable character of Latin-1 stands for the byte of its number, the other 68 bytes follow in
-/// order from U+0100 on. Here the way back; -1 where a character stands for nothing.
+/// order from U+0100 on. Here from characters to bytes; -1 where a character stands for nothing.
 constexpr std::array<int, 0x144> make_byte_alphabet() {
   std::array<int, 0x144> bytes{};
   for (int& byte : bytes) byte = -1;
@@ -129,6 +130,31 @@ constexpr std::array<int, 0x144> make_byte_alphabet() {
   return bytes;
 }
 constexpr auto kByteAlphabet = make_byte_alphabet();
+
+std::string to_byte_alphabet(std::string_view bytes) {
+  static constexpr auto kCharacters = [] {
+    std::array<char32_t, 256> characters{};
+    for (std::size_t c = 0; c < kByteAlphabet.size(); ++c) {
+      if (kByteAlphabet[c] >= 0) characters[static_cast<std::size_t>(kByteAlphabet[c])] = static_cast<char32_t>(c);
+    }
+    return characters;
+  }();
+  std::string text;
+  for (const char byte : bytes) append_utf8(text, kCharacters[static_cast<unsigned char>(byte)]);
+  return text;
+}
+
+/// The special tokens before the timestamps, in the order of their ids, with Whisper's first `num_languages` languages.
+std::vector<std::string> special_token_texts(std::size_t num_languages) {
+  std::vector<std::string> texts = {std::string(kEndOfText), "<|startoftranscript|>"};
+  for (const Language& language : languages().first(num_languages))
+    texts.push_back(fmt::format("<|{}|>", language.code));
+  for (const char* text :
+       {"<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"}) {
+    texts.emplace_back(text);
+  }
+  return texts;
+}
 
 }  // namespace
 
@@ -172,7 +198,7 @@ class TokenizerBuilder {
 
   Status find_special_tokens() {
     SpecialTokens& special = tokenizer_.special_;
-    STENOD_ASSIGN_OR_RETURN(special.eot, find("<|endoftext|>"));
+    STENOD_ASSIGN_OR_RETURN(special.eot, find(kEndOfText));
     STENOD_ASSIGN_OR_RETURN(special.sot, find("<|startoftranscript|>"));
     STENOD_ASSIGN_OR_RETURN(special.translate, find("<|translate|>"));
     STENOD_ASSIGN_OR_RETURN(special.transcribe, find("<|transcribe|>"));
@@ -294,6 +320,26 @@ Result<Tokenizer> Tokenizer::from_vocabulary_txt(std::string_view contents, int 
     entry = contents.substr(0, end);
     contents.remove_prefix(std::min(end + 1, contents.size()));
   }
+  return TokenizerBuilder(table, name).build();
+}
+
+Result<Tokenizer> Tokenizer::from_tokens(std::span<const std::string> token_bytes, int vocab_size,
+                                         std::string_view name) {
+  STENOD_ASSIGN_OR_RETURN(TokenTable table, make_table(vocab_size));
+  if (!token_bytes.empty() && token_bytes.back() == kEndOfText) token_bytes = token_bytes.first(token_bytes.size() - 1);
+  const std::size_t num_not_languages = token_bytes.size() + special_token_texts(0).size() + kNumTimestamps;
+  if (num_not_languages >= table.size() || table.size() - num_not_languages > languages().size()) {
+    return tokenizer_error(
+        ErrorCode::kTokenizerSizeMismatch, name,
+        fmt::format(
+            "of the model's {} tokens, {} are text, {} are special, and the rest can't be the 1 to {} languages",
+            table.size(), token_bytes.size(), num_not_languages - token_bytes.size(), languages().size()));
+  }
+  std::vector<std::string> texts;
+  texts.reserve(table.size());
+  for (const std::string& bytes : token_bytes) texts.push_back(to_byte_alphabet(bytes));
+  for (std::string& text : special_token_texts(table.size() - num_not_languages)) texts.push_back(std::move(text));
+  std::copy(texts.begin(), texts.end(), table.begin());
   return TokenizerBuilder(table, name).build();
 }
 

@@ -5,7 +5,9 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <vector>
 
+#include "text/language.h"
 #include "text/testing/mini_vocabulary.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -256,6 +258,69 @@ TEST(TokenizerFiles, VocabularyJsonFaults) {
   json::value value = json::parse(mini.vocabulary_json());
   value.as_array()[3] = 3;
   EXPECT_EQ(load(json::serialize(value)), "tokenizer_wrong_type");
+}
+
+/// The bytes of the text tokens, as whisper.cpp's files hold them.
+std::vector<std::string> text_token_bytes() {
+  const Tokenizer tokenizer = MiniVocabulary().tokenizer();
+  std::vector<std::string> tokens;
+  for (int id = 0; id < tokenizer.special().eot; ++id) tokens.emplace_back(tokenizer.token_bytes(id));
+  return tokens;
+}
+
+TEST(TokenizerFiles, TokensByTheirBytes) {
+  std::vector<std::string> tokens = text_token_bytes();
+  const int num_text = static_cast<int>(tokens.size());
+  for (const int num_languages : {1, 99, 100}) {
+    const int vocab_size = num_text + 8 + num_languages + Tokenizer::kNumTimestamps;
+    const auto tokenizer = Tokenizer::from_tokens(tokens, vocab_size, "file.x");
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    EXPECT_EQ(tokenizer->vocab_size(), vocab_size);
+    EXPECT_EQ(tokenizer->special().eot, num_text);
+    EXPECT_EQ(tokenizer->special().transcribe, num_text + 2 + num_languages + 1);
+    ASSERT_EQ(tokenizer->language_codes().size(), static_cast<std::size_t>(num_languages));
+    EXPECT_EQ(tokenizer->language_codes().back(), languages()[static_cast<std::size_t>(num_languages) - 1].code);
+    for (int id = 0; id < num_text; ++id) {
+      ASSERT_EQ(tokenizer->token_bytes(id), tokens[static_cast<std::size_t>(id)]) << id;
+    }
+  }
+}
+
+TEST(TokenizerFiles, TokensOfEveryByte) {
+  std::vector<std::string> tokens;
+  for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+  const auto tokenizer = Tokenizer::from_tokens(tokens, 256 + 8 + 99 + Tokenizer::kNumTimestamps, "file.x");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  for (int byte = 0; byte < 256; ++byte) {
+    ASSERT_EQ(tokenizer->token_bytes(byte), std::string(1, static_cast<char>(byte)));
+  }
+}
+
+TEST(TokenizerFiles, TheEndOfTextIsNoTextToken) {
+  std::vector<std::string> tokens = text_token_bytes();
+  const int num_text = static_cast<int>(tokens.size());
+  tokens.emplace_back("<|endoftext|>");
+  const auto tokenizer = Tokenizer::from_tokens(tokens, num_text + 8 + 99 + Tokenizer::kNumTimestamps, "file.x");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_EQ(tokenizer->special().eot, num_text);
+  EXPECT_EQ(tokenizer->language_codes().size(), 99u);
+}
+
+TEST(TokenizerFiles, TokensThatFitNoModel) {
+  std::vector<std::string> tokens = text_token_bytes();
+  const int num_text = static_cast<int>(tokens.size());
+  const auto load = [&](int vocab_size) { return code_of(Tokenizer::from_tokens(tokens, vocab_size, "file.x")); };
+  EXPECT_EQ(load(num_text + 8 + 0 + Tokenizer::kNumTimestamps), "tokenizer_size_mismatch");
+  EXPECT_EQ(load(num_text + 8 + 101 + Tokenizer::kNumTimestamps), "tokenizer_size_mismatch");
+  EXPECT_EQ(load(Tokenizer::kNumTimestamps + 1), "tokenizer_size_mismatch");
+  EXPECT_EQ(load(Tokenizer::kNumTimestamps), "invalid_argument");
+  EXPECT_EQ(load((1 << 20) + 1), "invalid_argument");
+  tokens[0] = tokens[1] = "\uFFFD";
+  EXPECT_EQ(load(num_text + 8 + 99 + Tokenizer::kNumTimestamps), "tokenizer_duplicate");
+  tokens.clear();
+  EXPECT_EQ(load(8 + 99 + Tokenizer::kNumTimestamps), "tokenizer_bad_layout");
+  tokens = {"<|endoftext|>"};
+  EXPECT_EQ(load(8 + 99 + Tokenizer::kNumTimestamps), "tokenizer_bad_layout");
 }
 
 class TokenizerFolder : public ::testing::Test {
