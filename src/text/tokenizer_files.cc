@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "text/byte_pair_encoding.h"
 #include "text/language.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -23,6 +24,9 @@ constexpr std::string_view kEndOfText = "<|endoftext|>";
 
 /// Token texts by id, in the byte alphabet; views into the file's contents or its JSON. A hole has no value.
 using TokenTable = std::vector<std::optional<std::string_view>>;
+
+/// Texts of two tokens that become one.
+using TokenPair = std::pair<std::string_view, std::string_view>;
 
 Error tokenizer_error(ErrorCode code, std::string_view name, std::string_view what) {
   return {code, fmt::format("{}: {}; download the model again, or convert it again with its own tokenizer", name, what),
@@ -93,14 +97,37 @@ Status put_token(TokenTable& table, const json::value& id, std::string_view text
   return {};
 }
 
-Status read_vocab(TokenTable& table, const json::object& root, std::string_view name) {
-  STENOD_ASSIGN_OR_RETURN(const json::value* model, member(root, "model", "model", name));
-  if (!model->is_object()) return wrong_type(name, "model", "an object");
-  STENOD_RETURN_IF_ERROR(check_type(*model, "model.type", "BPE", name));
-  STENOD_ASSIGN_OR_RETURN(const json::value* vocab, member(model->get_object(), "vocab", "model.vocab", name));
+Status read_vocab(TokenTable& table, const json::object& model, std::string_view name) {
+  STENOD_ASSIGN_OR_RETURN(const json::value* vocab, member(model, "vocab", "model.vocab", name));
   if (!vocab->is_object()) return wrong_type(name, "model.vocab", "an object");
   for (const auto& [text, id] : vocab->get_object()) STENOD_RETURN_IF_ERROR(put_token(table, id, text, name));
   return {};
+}
+
+/// An entry of model.merges: "a b", or ["a", "b"] in newer files.
+std::optional<TokenPair> read_merge(const json::value& merge) {
+  if (merge.is_string()) {
+    const std::string_view text = merge.get_string();
+    const std::size_t space = text.find(' ');
+    if (space == text.npos || text.find(' ', space + 1) != text.npos) return std::nullopt;
+    return TokenPair(text.substr(0, space), text.substr(space + 1));
+  }
+  const json::array* pair = merge.if_array();
+  if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_string() || !(*pair)[1].is_string()) return std::nullopt;
+  return TokenPair((*pair)[0].get_string(), (*pair)[1].get_string());
+}
+
+Result<std::vector<TokenPair>> read_merges(const json::object& model, std::string_view name) {
+  STENOD_ASSIGN_OR_RETURN(const json::value* merges, member(model, "merges", "model.merges", name));
+  if (!merges->is_array()) return wrong_type(name, "model.merges", "an array");
+  std::vector<TokenPair> pairs;
+  pairs.reserve(merges->get_array().size());
+  for (const json::value& merge : merges->get_array()) {
+    const auto pair = read_merge(merge);
+    if (!pair) return wrong_type(name, fmt::format("entry {} of model.merges", pairs.size()), "a pair of tokens");
+    pairs.push_back(*pair);
+  }
+  return pairs;
 }
 
 Status read_added_tokens(TokenTable& table, const json::object& root, std::string_view name) {
@@ -163,11 +190,13 @@ class TokenizerBuilder {
  public:
   TokenizerBuilder(const TokenTable& table, std::string_view name) : table_(table), name_(name) {}
 
-  Result<Tokenizer> build() && {
+  /// `merges`: in the order of their ranks; without, they follow from the tokens.
+  Result<Tokenizer> build(const std::vector<TokenPair>* merges = nullptr) && {
     STENOD_RETURN_IF_ERROR(index_tokens());
     STENOD_RETURN_IF_ERROR(find_special_tokens());
     STENOD_RETURN_IF_ERROR(check_layout());
     STENOD_RETURN_IF_ERROR(decode_bytes());
+    STENOD_RETURN_IF_ERROR(make_encoding(merges));
     return std::move(tokenizer_);
   }
 
@@ -273,6 +302,36 @@ class TokenizerBuilder {
     return {};
   }
 
+  Status make_encoding(const std::vector<TokenPair>* pairs) {
+    std::vector<std::string_view> tokens;
+    for (int id = 0; id < tokenizer_.special_.eot; ++id) tokens.push_back(tokenizer_.token_bytes(id));
+    if (pairs == nullptr) {
+      tokenizer_.encoding_ = BytePairEncoding(tokens, merges_by_id(tokens));
+      return {};
+    }
+    std::vector<BytePairEncoding::Merge> merges;
+    merges.reserve(pairs->size());
+    for (const auto& [left, right] : *pairs) {
+      const auto left_id = text_token(left);
+      const auto right_id = text_token(right);
+      const auto merged_id = text_token(std::string(left).append(right));
+      if (!left_id || !right_id || !merged_id) {
+        return error(ErrorCode::kTokenizerBadMerge,
+                     fmt::format("merge {}, of {} and {}, is not of two tokens into a third", merges.size(),
+                                 shown(left), shown(right)));
+      }
+      merges.push_back({*left_id, *right_id, *merged_id, static_cast<int>(merges.size())});
+    }
+    tokenizer_.encoding_ = BytePairEncoding(tokens, std::move(merges));
+    return {};
+  }
+
+  std::optional<int> text_token(std::string_view text) const {
+    const auto found = ids_.find(text);
+    if (found == ids_.end() || !tokenizer_.is_text(found->second)) return std::nullopt;
+    return found->second;
+  }
+
   const TokenTable& table_;
   std::string_view name_;
   std::unordered_map<std::string_view, int> ids_;
@@ -286,9 +345,13 @@ Result<Tokenizer> Tokenizer::from_tokenizer_json(std::string_view contents, int 
   if (const json::value* decoder = root.get_object().if_contains("decoder")) {
     STENOD_RETURN_IF_ERROR(check_type(*decoder, "decoder.type", "ByteLevel", name));
   }
-  STENOD_RETURN_IF_ERROR(read_vocab(table, root.get_object(), name));
+  STENOD_ASSIGN_OR_RETURN(const json::value* model, member(root.get_object(), "model", "model", name));
+  if (!model->is_object()) return wrong_type(name, "model", "an object");
+  STENOD_RETURN_IF_ERROR(check_type(*model, "model.type", "BPE", name));
+  STENOD_RETURN_IF_ERROR(read_vocab(table, model->get_object(), name));
   STENOD_RETURN_IF_ERROR(read_added_tokens(table, root.get_object(), name));
-  return TokenizerBuilder(table, name).build();
+  STENOD_ASSIGN_OR_RETURN(const std::vector<TokenPair> merges, read_merges(model->get_object(), name));
+  return TokenizerBuilder(table, name).build(&merges);
 }
 
 Result<Tokenizer> Tokenizer::from_vocabulary_json(std::string_view contents, int vocab_size, std::string_view name) {
