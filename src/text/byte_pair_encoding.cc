@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
+#include <iterator>
 #include <queue>
 #include <string_view>
 #include <tuple>
@@ -63,6 +65,7 @@ void BytePairEncoding::encode(std::string_view bytes, std::vector<int>& tokens) 
     if (token >= 0) symbols.push_back({token, symbols.size() - 1, symbols.size() + 1});
   }
   if (symbols.empty()) return;
+  symbols.front().previous = kNone;
   symbols.back().next = kNone;
 
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> candidates;
@@ -101,9 +104,10 @@ std::vector<Merge> merges_by_id(std::span<const std::string_view> tokens) {
     const std::string_view token = tokens[id];
     if (token.size() > kMaxFormedBytes) continue;
     for (std::size_t size = 1; size < token.size(); ++size) {
+      const auto right = ids.find(token.substr(size));  // first, as the end of a word is more seldom a token
+      if (right == ids.end()) continue;
       const auto left = ids.find(token.substr(0, size));
-      const auto right = ids.find(token.substr(size));
-      if (left == ids.end() || right == ids.end()) continue;
+      if (left == ids.end()) continue;
       merges.push_back({left->second, right->second, static_cast<int>(id), static_cast<int>(id)});
     }
   }

@@ -39,8 +39,10 @@ class BytePairEncoding {
 };
 
 /// Every way to put a token together from two others, ranked by its id: the merges of a vocabulary of which only the
-/// tokens are known, as tiktoken has them. Tokens of more than 256 bytes, twice what the longest of Whisper's has, are
-/// not formed.
+/// tokens are known, as tiktoken has them. With Whisper's vocabularies that gives the same as the list of merges which
+/// they were made with: there, each token's own bytes are encoded as that token, so two tokens that make a third in
+/// another way than the list's are never neighbours. Tokens of more than 256 bytes, twice what the longest of Whisper's
+/// has, are not formed.
 std::vector<BytePairEncoding::Merge> merges_by_id(std::span<const std::string_view> tokens);
 
 }  // namespace stenod::text

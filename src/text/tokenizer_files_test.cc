@@ -260,6 +260,46 @@ TEST(TokenizerFiles, VocabularyJsonFaults) {
   EXPECT_EQ(load(json::serialize(value)), "tokenizer_wrong_type");
 }
 
+json::value& merges(json::object& root) { return root["model"].as_object()["merges"]; }
+
+TEST(TokenizerFiles, MergesAreTheFiles) {
+  MiniVocabulary mini;
+  mini.text = {"a", "b", "c", "ab", "bc"};
+  const auto encode_abc = [&](const json::array& pairs) {
+    json::object root = mini.tokenizer_json();
+    merges(root) = pairs;
+    return Tokenizer::from_tokenizer_json(json::serialize(root), mini.vocab_size(), "file.x").value().encode("abc");
+  };
+  EXPECT_EQ(encode_abc({}), (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(encode_abc({"a b", "b c"}), (std::vector<int>{3, 2}));
+  EXPECT_EQ(encode_abc({"b c", "a b"}), (std::vector<int>{0, 4})) << "by their order, not by ids";
+  EXPECT_EQ(encode_abc({json::array{"b", "c"}, json::array{"a", "b"}}), (std::vector<int>{0, 4})) << "as newer files";
+  const auto by_id = Tokenizer::from_vocabulary_txt(mini.vocabulary_txt(), mini.vocab_size(), "file.x");
+  EXPECT_EQ(by_id.value().encode("abc"), (std::vector<int>{3, 2})) << "where there are only tokens";
+}
+
+TEST(TokenizerFiles, BadMerges) {
+  EXPECT_EQ(load_changed([](auto& root) { root["model"].as_object().erase("merges"); }), "tokenizer_missing_field");
+  EXPECT_EQ(load_changed([](auto& root) { merges(root) = "Hello ,"; }), "tokenizer_wrong_type");
+  for (const json::value& bad :
+       {json::value("Hello"), json::value("Hello , ."), json::value(3), json::value(nullptr), json::value({"Hello"}),
+        json::value({"Hello", ",", "."}), json::value({"Hello", 3}), json::value({3, "Hello"})}) {
+    EXPECT_EQ(load_changed([&](auto& root) { merges(root).as_array().push_back(bad); }), "tokenizer_wrong_type")
+        << json::serialize(bad);
+  }
+  for (const char* bad : {", .", "x x", "h i", "hi x", "x hi", "< |endoftext|>"}) {
+    EXPECT_EQ(load_changed([&](auto& root) { merges(root).as_array().emplace_back(bad); }), "tokenizer_bad_merge")
+        << bad;
+  }
+  EXPECT_EQ(load_changed([&](auto& root) {
+              vocab(root).erase("hi"), vocab(root).erase(")"), vocab(root)["<"] = 10, vocab(root)["|endoftext|>"] = 5;
+              merges(root).as_array().emplace_back("< |endoftext|>");
+            }),
+            "tokenizer_bad_merge")
+      << "gives a special token";
+  EXPECT_EQ(load_changed([](auto& root) { merges(root).as_array().emplace_back("hi "); }), "ok") << "hi and the empty";
+}
+
 /// The bytes of the text tokens, as whisper.cpp's files hold them.
 std::vector<std::string> text_token_bytes() {
   const Tokenizer tokenizer = MiniVocabulary().tokenizer();

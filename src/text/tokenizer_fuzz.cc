@@ -43,6 +43,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::iota(all.begin(), all.end(), -1);
   const std::string whole = tokenizer->decode(all);
   if (stenod::text::to_valid_utf8(whole) != whole) std::abort();
+  for (const int token : tokenizer->encode(contents)) {
+    if (!tokenizer->is_text(token)) std::abort();
+  }
   for (const std::string_view language : {"en", "ja"}) {
     auto words = stenod::text::split_to_words(*tokenizer, all, language);
     stenod::text::merge_punctuations(words);
