@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "app/console.h"
+#include "app/decoding_options.h"
+#include "app/option_checks.h"
 #include "app/serve_options.h"
 #include "text/language.h"
 
@@ -87,28 +89,6 @@ std::optional<std::string> environment(const char* name) {
   return value;
 }
 
-CLI::Validator whole_number(int min, int max) {
-  const auto check = [min, max](const std::string& typed) -> std::string {
-    int value = 0;
-    const auto [end, error] = std::from_chars(typed.data(), typed.data() + typed.size(), value);
-    const bool is_number = end == typed.data() + typed.size() && error != std::errc::invalid_argument;
-    if (is_number && error == std::errc() && value >= min && value <= max) return {};
-    return fmt::format("'{}' is {}, expected {} to {}", typed, is_number ? "out of range" : "no number", min, max);
-  };
-  return CLI::Validator(check, "");
-}
-
-CLI::Validator not_negative(double max) {
-  const auto check = [max](const std::string& typed) -> std::string {
-    double value = -1;
-    const auto [end, error] = std::from_chars(typed.data(), typed.data() + typed.size(), value);
-    const bool is_read = error == std::errc() && end == typed.data() + typed.size();
-    if (is_read && value >= 0 && value <= max) return {};  // not NaN either
-    return fmt::format("'{}' is not allowed, expected a number from 0 to {}", typed, max);
-  };
-  return CLI::Validator(check, "");
-}
-
 void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw) {
   settings.model = environment("MODEL_SIZE").value_or(settings.model);
   raw.device = environment("DEVICE").value_or(raw.device);
@@ -150,20 +130,6 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->check(CLI::IsMember({"transcribe", "translate"}))
       ->type_name("TASK")
       ->capture_default_str();
-  app.add_option("--beam-size", file.search.beam_size, "Hypotheses that are followed at once; 1: greedy, fastest")
-      ->check(whole_number(1, whisper::kMaxBranches))
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--best-of", file.search.best_of, "Samples of which the best counts, at temperatures above 0")
-      ->check(whole_number(1, whisper::kMaxBranches))
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--temperature", file.search.temperatures,
-                 "Tried one after the other while a text is doubtful, as 0,0.2,0.4")
-      ->delimiter(',')
-      ->check(not_negative(10))
-      ->type_name("T,...")
-      ->capture_default_str();
   app.add_flag("--no-vad", raw.no_vad, "Take everything for speech");
   app.add_flag("--word-timestamps", file.word_timestamps, "Start, end and probability of each word");
   app.add_option("--channels", raw.channels, "All channels mixed, or the text of each apart")
@@ -171,6 +137,7 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->type_name("MODE")
       ->capture_default_str();
   app.add_flag("--full-window", file.full_window, "Encode 30 s for every window, as Whisper was trained; slower");
+  add_decoding_options(app, file.decoding);
 }
 
 /// Names what gave an option its value: the option where it was typed, else the variable of the environment.
@@ -348,7 +315,7 @@ CLI::App* add_key(CLI::App& app, KeyCommand& command, RawOptions& raw, std::stri
   create
       ->add_option("--minutes-per-day", key->limits.audio_minutes_per_day,
                    "Minutes of audio a day (UTC), live and files; 0: no limit")
-      ->check(not_negative(1e9))
+      ->check(number(0, 1e9))
       ->type_name("M")
       ->capture_default_str();
   create->add_flag("--admin", key->is_admin, "May also see what others do");
