@@ -134,9 +134,16 @@ std::size_t SamplingRules::rank(std::span<const int> sampled, std::span<float> l
   for (std::size_t i = 0, n = largest(choice.text, room); i < n; ++i) {
     add({ranked[i].index, ranked[i].value - choice.log_sum_exp});
   }
-  // Those behind the end are one token, as likely as the likeliest of them.
-  for (std::size_t i = 0, n = largest(choice.timestamps, room); i < n; ++i) {
-    add({timestamp_token(choice, ranked[i].index), ranked[i].value - choice.log_sum_exp});
+  if (!choice.timestamps.empty()) {
+    // The last one is as likely as the likeliest of those that it stands for.
+    const auto inside = std::min(choice.timestamps.size(),
+                                 static_cast<std::size_t>(choice.last_timestamp - choice.first_timestamp) + 1);
+    const float behind = summarise(choice.timestamps.subspan(inside)).max;
+    float& last = logits[static_cast<std::size_t>(timestamp_token(choice, static_cast<int>(inside) - 1))];
+    last = std::max(last, behind);
+    for (std::size_t i = 0, n = largest(choice.timestamps.first(inside), room); i < n; ++i) {
+      add({timestamp_token(choice, ranked[i].index), ranked[i].value - choice.log_sum_exp});
+    }
   }
   return count;
 }

@@ -245,6 +245,61 @@ TEST(WindowDecoder, APrefixIsWrittenWhateverTheModelWouldChoose) {
   EXPECT_EQ(window.num_rows, 4 + 5);
 }
 
+TEST(WindowDecoder, WhatWasSaidBeforeStandsBeforeTheTranscript) {
+  DecodingOptions options = english();
+  options.prompt = {31, 32};
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(56, 31, 32, 51, 52, 55));
+  EXPECT_TRUE(decoder.rows()[3].wants_logits);  // <|nospeech|>
+  EXPECT_FALSE(decoder.rows()[4].wants_logits);
+  feed(decoder, ts(0));
+  feed(decoder, 50);
+  const auto window = decoder.take();
+  EXPECT_THAT(window.tokens, ElementsAre(ts(0)));
+  EXPECT_EQ(window.prompt_length, 6);
+  EXPECT_EQ(window.num_rows, 7);
+}
+
+TEST(WindowDecoder, ALanguageIsDetectedWithoutThePrompt) {
+  DecodingOptions options;
+  options.prompt = {31, 32};
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51));
+  ASSERT_TRUE(accept(decoder, likely(53, 3)));
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(56, 31, 32, 51, 53, 55));
+  EXPECT_EQ(decoder.rows()[0].position, 0);
+}
+
+TEST(WindowDecoder, ALongPromptTakesSeveralSteps) {
+  DecodingOptions options = whole({1, 2}, {});
+  options.prompt.assign(222, 31);
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  int next_position = 0, num_logits = 0;
+  while (decoder.rows().back().position < 228) {
+    ASSERT_LE(decoder.rows().size(), 32u);
+    for (const auto& row : decoder.rows()) {
+      EXPECT_EQ(row.position, next_position++);
+      num_logits += row.wants_logits ? 1 : 0;
+    }
+    ASSERT_TRUE(accept(decoder, likely(9)));
+  }
+  EXPECT_EQ(num_logits, 1) << "for <|nospeech|>; what follows is in the last step";
+  ASSERT_TRUE(accept(decoder, likely(9)));
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(9));
+  ASSERT_TRUE(accept(decoder, likely(50)));
+  EXPECT_THAT(decoder.take().tokens, ElementsAre(1, 2, 9));
+}
+
+TEST(WindowDecoder, WithTimestampsAPrefixStandsBehindTheFirst) {
+  DecodingOptions options = english();
+  options.prefix = {11, 12};
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51, 52, 55, ts(0), 11, 12));
+  feed(decoder, ts(80));
+  feed(decoder, 50);
+  EXPECT_THAT(decoder.take().tokens, ElementsAre(ts(0), 11, 12, ts(80)));
+}
+
 TEST(WindowDecoder, LongKnownTextTakesSeveralSteps) {
   std::vector<int> text;
   for (int i = 0; i < 70; ++i) text.push_back((i * i + i / 7) % 50);

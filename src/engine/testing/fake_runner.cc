@@ -205,7 +205,7 @@ void FakeRunner::fill_logits(const Slot& slot, const whisper::StepRow& row) {
     std::fill(logits_.begin(), logits_.end(), std::numeric_limits<float>::quiet_NaN());
     return;
   }
-  if (position == 0) {
+  if (row.token == tokens_.start_of_transcript) {
     // The share of <|nospeech|> in the soft-max over everything.
     logits_[static_cast<std::size_t>(tokens_.languages[static_cast<std::size_t>(slot.script.language)])] = 3;
     double others = 0;
@@ -216,8 +216,15 @@ void FakeRunner::fill_logits(const Slot& slot, const whisper::StepRow& row) {
     return;
   }
   const auto next = static_cast<std::size_t>(position - prompt_end);
-  const int token = next < slot.script.tokens.size() ? slot.script.tokens[next] : tokens_.end_of_text;
+  const auto& alternative = slot.script.alternative;
+  const bool other =
+      next > 0 && !alternative.empty() && tokens[static_cast<std::size_t>(prompt_end) + 1] == alternative[0];
+  const auto& said = other ? alternative : slot.script.tokens;
+  const int token = next < said.size() ? said[next] : tokens_.end_of_text;
   logits_[static_cast<std::size_t>(token)] += slot.script.certainty;
+  if (next == 0 && !alternative.empty()) {
+    logits_[static_cast<std::size_t>(alternative[0])] = logits_[static_cast<std::size_t>(token)] - 0.5f;
+  }
 }
 
 Result<std::span<float>> FakeRunner::alignment_weights(int slot_index, int branch, int first_head, int num_heads,

@@ -19,6 +19,8 @@ struct Script {
   int language = 0;         ///< index of the language that detection finds
   float no_speech_prob = 0.1f;
   float certainty = 12;  ///< how far the logit of the next token stands above the others
+  /// What may be said instead: begins with another token, a little less likely than the first of `tokens`.
+  std::vector<int> alternative = {};
   bool encode_fails = false;
   int step_fails_at = -1;  ///< position
   int nan_at = -1;         ///< position whose logits are not numbers
