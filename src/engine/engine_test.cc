@@ -489,8 +489,12 @@ TEST(Engine, RequestsThatTheModelCannotTakeAreRefused) {
   r.options.prompt.assign(224, 11);
   expect_refused(r, "prompt");
   r = request(1);
-  r.options.prefix.assign(219, 11);
+  r.options.prefix.assign(225, 11);
   expect_refused(r, "prefix");
+  r.options.prompt.assign(223, 11);
+  r.options.prefix.assign(219, 11);
+  expect_refused(r, "prompt");
+  r.options.prompt.clear();
   r.options.prefix.assign(1, kTokens.end_of_text);
   expect_refused(r, "prefix");
 }

@@ -111,14 +111,21 @@ Status Loop::check_known_text(const whisper::DecodingOptions& options) const {
   const int half = runner_->dims().max_text_positions / 2;
   for (const auto* tokens : {&options.prompt, &options.prefix, &options.draft}) {
     const char* name = tokens == &options.prompt ? "prompt" : tokens == &options.prefix ? "prefix" : "draft";
-    // With the longest of both, <|startofprev|> and a prompt of four there is room for a token.
-    const auto most = static_cast<std::size_t>(tokens == &options.prompt ? half - 1 : half - 6);
+    const auto most = static_cast<std::size_t>(tokens == &options.prompt ? half - 1 : half);
     if (tokens->size() > most) {
       return invalid(fmt::format("{} tokens are too many, this model takes {}", tokens->size(), most), name);
     }
     for (const int token : *tokens) {
       if (token < 0 || !model_.tokens.is_text(token)) return invalid(fmt::format("token {} is no text", token), name);
     }
+  }
+  // <|startofprev|>, a prompt of four, a timestamp before the prefix, and a token that is chosen.
+  constexpr std::size_t kOthers = 7;
+  const auto positions = static_cast<std::size_t>(runner_->dims().max_text_positions);
+  if (options.prompt.size() + options.prefix.size() + kOthers > positions) {
+    return invalid(fmt::format("prompt and prefix have {} tokens together, this model takes {}",
+                               options.prompt.size() + options.prefix.size(), positions - kOthers),
+                   "prompt");
   }
   return {};
 }

@@ -9,15 +9,6 @@
 namespace stenod::transcribe {
 namespace {
 
-/// Text as it follows other text: with one space before it, and none behind it.
-std::vector<int> encode_stripped(const text::Tokenizer& tokenizer, std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\r\n\v\f";
-  const auto first = text.find_first_not_of(kSpaces);
-  if (first == text.npos) return {};
-  text = text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
-  return tokenizer.encode(fmt::format(" {}", text));
-}
-
 Result<std::shared_ptr<const whisper::SuppressedTokens>> suppressed_tokens(const DecodingSettings& settings,
                                                                            const Recogniser& recogniser) {
   const auto of_model = recogniser.suppressed_tokens();
@@ -44,6 +35,14 @@ Result<std::shared_ptr<const whisper::SuppressedTokens>> suppressed_tokens(const
 
 }  // namespace
 
+std::vector<int> encode_stripped(const text::Tokenizer& tokenizer, std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\r\n\v\f";
+  const auto first = text.find_first_not_of(kSpaces);
+  if (first == text.npos) return {};
+  text = text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
+  return tokenizer.encode(fmt::format(" {}", text));
+}
+
 DecodingSettings default_file_decoding() {
   DecodingSettings settings;
   settings.search.beam_size = 5;
@@ -51,8 +50,8 @@ DecodingSettings default_file_decoding() {
   return settings;
 }
 
-std::vector<int> join_prompt(std::span<const int> hotwords, std::span<const int> previous, int max_text_positions) {
-  const auto most = static_cast<std::size_t>(std::max(0, max_text_positions / 2 - 1));
+std::vector<int> join_prompt(std::span<const int> hotwords, std::span<const int> previous, int max_tokens) {
+  const auto most = static_cast<std::size_t>(std::max(0, max_tokens));
   const auto first = hotwords.first(std::min(hotwords.size(), most / 2));
   const auto second = previous.last(std::min(previous.size(), most - first.size()));
   std::vector<int> prompt(first.begin(), first.end());
@@ -70,8 +69,8 @@ Result<DecodingPlan> plan_decoding(const DecodingSettings& settings, const Recog
   plan.options.thresholds = settings.thresholds;
   plan.options.max_initial_timestamp_s = settings.max_initial_timestamp_s;
   plan.options.prefix = encode_stripped(tokenizer, settings.prefix);
-  const int positions = recogniser.dims().max_text_positions;
-  plan.options.prompt = join_prompt(plan.hotwords, plan.initial_prompt, positions);
+  plan.options.prompt =
+      join_prompt(plan.hotwords, plan.initial_prompt, max_prompt_tokens(recogniser.dims().max_text_positions));
   return plan;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -40,8 +41,13 @@ struct DecodingPlan {
 /// Values of the search are checked by the engine.
 Result<DecodingPlan> plan_decoding(const DecodingSettings& settings, const Recogniser& recogniser);
 
-/// Hotwords and what was said before them as one prompt, no longer than a model takes: of the hotwords the first half
-/// of that, of what was said the last tokens.
-std::vector<int> join_prompt(std::span<const int> hotwords, std::span<const int> previous, int max_text_positions);
+/// Hotwords and what was said before them as one prompt of at most `max_tokens`: of the hotwords the first ones, up to
+/// half of that, of what was said the last ones.
+std::vector<int> join_prompt(std::span<const int> hotwords, std::span<const int> previous, int max_tokens);
+/// The longest prompt of a model with so many text positions.
+constexpr int max_prompt_tokens(int max_text_positions) { return max_text_positions / 2 - 1; }
+
+/// Text as it follows other text: with one space before it, and none behind it. Blank text has no tokens.
+std::vector<int> encode_stripped(const text::Tokenizer& tokenizer, std::string_view text);
 
 }  // namespace stenod::transcribe

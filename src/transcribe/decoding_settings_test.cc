@@ -95,12 +95,12 @@ TEST(JoinPrompt, KeepsTheFirstHotwordsAndTheLastOfWhatWasSaid) {
   std::vector<int> hotwords(200), previous(300);
   std::iota(hotwords.begin(), hotwords.end(), 0);
   std::iota(previous.begin(), previous.end(), 1000);
-  EXPECT_THAT(join_prompt({}, {}, 448), IsEmpty());
-  EXPECT_THAT(join_prompt(std::span(hotwords).first(2), std::span(previous).first(2), 448),
+  EXPECT_THAT(join_prompt({}, {}, max_prompt_tokens(448)), IsEmpty());
+  EXPECT_THAT(join_prompt(std::span(hotwords).first(2), std::span(previous).first(2), max_prompt_tokens(448)),
               ElementsAre(0, 1, 1000, 1001));
-  const auto alone = join_prompt({}, previous, 448);
+  const auto alone = join_prompt({}, previous, max_prompt_tokens(448));
   EXPECT_THAT(alone, ElementsAreArray(std::span(previous).last(223)));
-  const auto both = join_prompt(hotwords, previous, 448);
+  const auto both = join_prompt(hotwords, previous, max_prompt_tokens(448));
   ASSERT_EQ(both.size(), 223u);
   EXPECT_EQ(both[0], 0);
   EXPECT_EQ(both[110], 110);
