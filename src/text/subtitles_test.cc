@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <sstream>
 
 namespace stenod::text {
@@ -183,6 +184,45 @@ TEST(Subtitles, CuesComeAsSoonAsTheyAreComplete) {
   EXPECT_EQ(filled.finish().size(), 1u);
   CueBuilder segments({.max_line_width = 7}, false);
   EXPECT_EQ(segments.add(spoken("one two three")).size(), 1u);
+}
+
+TEST(Subtitles, EveryWordIsShownWithinTheLimits) {
+  std::mt19937 random(1);
+  const auto number = [&random](int min, int max) { return std::uniform_int_distribution<int>(min, max)(random); };
+  const auto maybe = [&](int max) { return number(0, 1) != 0 ? std::optional(number(1, max)) : std::nullopt; };
+  for (int round = 0; round < 500; ++round) {
+    SubtitleOptions options{.max_line_width = maybe(40), .max_words_per_line = maybe(6)};
+    if (options.max_line_width) options.max_line_count = maybe(3);
+    std::vector<Segment> segments;
+    std::string all;
+    for (double start = 0; segments.size() < 8; start = segments.back().end + number(0, 4)) {
+      std::string text;
+      for (int words = number(1, 20); words > 0; --words) {
+        text += std::string(static_cast<std::size_t>(number(1, 12)), 'x') + (number(0, 5) != 0 ? " " : ". ");
+      }
+      segments.push_back(spoken(text, start));
+      all += segments.back().text;
+    }
+    std::string shown;
+    std::int64_t before = 0;
+    for (const Cue& cue : cues_of(segments, options)) {
+      EXPECT_LE(before, cue.time.start);
+      EXPECT_LT(cue.time.start, cue.time.end);
+      before = cue.time.end;
+      const auto num_words = static_cast<int>(cue.words.size());
+      if (options.max_words_per_line) EXPECT_LE(num_words, *options.max_words_per_line);
+      std::istringstream lines(text_of(cue));
+      int num_lines = 0;
+      for (std::string line; std::getline(lines, line); ++num_lines) {
+        shown += ' ' + line;
+        const bool is_long = options.max_line_width && static_cast<int>(line.size()) > *options.max_line_width;
+        EXPECT_FALSE(is_long && line.find(' ') != line.npos) << line;
+      }
+      if (options.max_line_count) EXPECT_LE(num_lines, *options.max_line_count);
+      if (!options.max_line_width) EXPECT_EQ(num_lines, 1);
+    }
+    EXPECT_EQ(shown, all);
+  }
 }
 
 TEST(Subtitles, HighlightedWords) {
