@@ -292,7 +292,7 @@ UsageExit usage_exit(const CLI::App& app, const CLI::ParseError& error) {
 
 void add_subtitle_options(CLI::App& app, TranscribeCommand& command) {
   text::SubtitleOptions& subtitles = command.layout.subtitles;
-  const char* const kGroup = "Subtitles (srt, vtt), by the times of words";
+  constexpr const char* kGroup = "Subtitles (srt, vtt), by the times of words";
   CLI::Option* const width = app.add_option("--max-line-width", subtitles.max_line_width, "Characters in a line")
                                  ->check(whole_number(1, text::kMaxLineWidth))
                                  ->type_name("N")

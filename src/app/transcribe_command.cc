@@ -113,14 +113,14 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
       warn(fmt::format("{}: has {} audio tracks; only number {} was taken", file, result->num_audio_tracks,
                        result->audio_track));
     }
-    const auto format = [&](text::Format format) {
+    const auto written_as = [&](text::Format format) {
       return text::format_transcript(format, transcript, command_.layout);
     };
     if (output_files_.empty()) {
-      output.result = format(command_.formats.front());
+      output.result = written_as(command_.formats.front());
     } else {
       for (std::size_t i = 0; i < command_.formats.size(); ++i) {
-        const std::string text = format(command_.formats[i]);
+        const std::string text = written_as(command_.formats[i]);
         Status written = write_file_atomic(output_files_[index][i], std::as_bytes(std::span(text)));
         if (!written) fail(std::move(written).error());
       }
