@@ -32,7 +32,8 @@ struct EngineSettings {
 struct TranscribeCommand {
   EngineSettings engine;
   transcribe::FileOptions file;
-  text::Format format = text::Format::kText;
+  std::vector<text::Format> formats = {text::Format::kText};  ///< more than one only with `output_dir`
+  text::FormatOptions layout;
   std::filesystem::path output_dir;  ///< empty: standard output
   std::size_t num_jobs = 16;         ///< files at once
   bool quiet = false;

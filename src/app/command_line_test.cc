@@ -60,7 +60,8 @@ TEST_F(CommandLineTest, Defaults) {
   EXPECT_EQ(command.file.task, whisper::Task::kTranscribe);
   EXPECT_TRUE(command.file.vad);
   EXPECT_FALSE(command.file.word_timestamps || command.file.split_channels || command.file.full_window);
-  EXPECT_EQ(command.format, text::Format::kText);
+  EXPECT_THAT(command.formats, ElementsAre(text::Format::kText));
+  EXPECT_FALSE(command.layout.subtitles.need_words() || command.layout.words || command.file.punctuations);
   EXPECT_TRUE(command.output_dir.empty());
   EXPECT_FALSE(command.quiet);
   EXPECT_THAT(command.files, ElementsAre("a.wav"));
@@ -81,7 +82,8 @@ TEST_F(CommandLineTest, EveryOption) {
   EXPECT_EQ(command.file.task, whisper::Task::kTranslate);
   EXPECT_FALSE(command.file.vad);
   EXPECT_TRUE(command.file.word_timestamps && command.file.split_channels && command.file.full_window);
-  EXPECT_EQ(command.format, text::Format::kSrt);
+  EXPECT_THAT(command.formats, ElementsAre(text::Format::kSrt));
+  EXPECT_TRUE(command.layout.words);
   EXPECT_EQ(command.output_dir, "out");
   EXPECT_EQ(command.num_jobs, 2u);
   EXPECT_TRUE(command.quiet);
@@ -214,6 +216,56 @@ TEST_F(CommandLineTest, SeveralFilesNeedAFormatThatCanFollowItself) {
     transcribe({"transcribe", "--format", format, "--output-dir", "out", "a", "b"});
   }
   for (const char* format : {"text", "jsonl"}) transcribe({"transcribe", "--format", format, "a", "b"});
+}
+
+TEST_F(CommandLineTest, SeveralFormatsGoToAFolder) {
+  using enum text::Format;
+  EXPECT_THAT(transcribe({"transcribe", "--format", "srt,json,srt", "--output-dir", "out", "a"}).formats,
+              ElementsAre(kSrt, kJson));
+  EXPECT_THAT(transcribe({"transcribe", "--format", "all", "--output-dir", "out", "a", "b"}).formats,
+              ElementsAre(kText, kJson, kJsonl, kSrt, kVtt, kTsv));
+  EXPECT_THAT(usage({"transcribe", "--format", "srt,vtt", "a"}).text, HasSubstr("use --output-dir"));
+  for (const char* format : {"", ",", "srt,", ",srt", "srt,doc", "srt, vtt", "all,srt", "ALL"}) {
+    EXPECT_THAT(usage({"transcribe", "--format", format, "--output-dir", "out", "a"}).text, HasSubstr("--format"))
+        << format;
+  }
+}
+
+TEST_F(CommandLineTest, SubtitlesNeedTheTimesOfWords) {
+  const TranscribeCommand lines =
+      transcribe({"transcribe", "--format", "srt", "--max-line-width", "42", "--max-line-count", "2", "a"});
+  EXPECT_EQ(lines.layout.subtitles.max_line_width, 42);
+  EXPECT_EQ(lines.layout.subtitles.max_line_count, 2);
+  EXPECT_TRUE(lines.file.word_timestamps);
+  EXPECT_FALSE(lines.layout.words) << "JSON holds them only when asked to";
+  const TranscribeCommand words = transcribe({"transcribe", "--format", "json,vtt", "--output-dir", "out",
+                                              "--max-words-per-line", "3", "--word-timestamps", "a"});
+  EXPECT_EQ(words.layout.subtitles.max_words_per_line, 3);
+  EXPECT_TRUE(words.layout.words && words.file.word_timestamps);
+  const TranscribeCommand highlighted = transcribe({"transcribe", "--format", "vtt", "--highlight-words", "a"});
+  EXPECT_TRUE(highlighted.layout.subtitles.highlight_words && highlighted.file.word_timestamps);
+
+  EXPECT_THAT(usage({"transcribe", "--format", "srt", "--max-line-count", "2", "a"}).text,
+              HasSubstr("--max-line-width"));
+  for (const char* format : {"text", "json", "jsonl", "tsv"}) {
+    EXPECT_THAT(usage({"transcribe", "--format", format, "--highlight-words", "a"}).text, HasSubstr("use srt or vtt"));
+  }
+  for (const char* option : {"--max-line-width", "--max-line-count", "--max-words-per-line"}) {
+    for (const char* value : {"0", "-1", "1001", "x", "1.5", ""}) {
+      EXPECT_THAT(usage({"transcribe", "--format", "srt", "--max-line-width", "9", option, value, "a"}).text,
+                  HasSubstr(option))
+          << value;
+    }
+  }
+}
+
+TEST_F(CommandLineTest, PunctuationOfWords) {
+  const auto prepended = transcribe({"transcribe", "--prepend-punctuations", "«", "a"}).file.punctuations;
+  EXPECT_EQ(prepended, (text::Punctuations{.prepended = "«"}));
+  const auto appended = transcribe({"transcribe", "--append-punctuations", "", "a"}).file.punctuations;
+  EXPECT_EQ(appended, (text::Punctuations{.appended = ""}));
+  EXPECT_THAT(usage({"transcribe", "--append-punctuations", std::string(257, '.').c_str(), "a"}).text,
+              HasSubstr("--append-punctuations"));
 }
 
 TEST_F(CommandLineTest, WhatIsNotBuiltYetSaysSo) {

@@ -209,6 +209,30 @@ TEST(Engine, TextWithoutTimestampsIsCutAtSentences) {
   }
 }
 
+TEST(Engine, PunctuationIsPartOfTheWordsThatTheCallerWants) {
+  Fixture f(three_sentences);
+  auto r = request(1, 240);
+  r.options.segmentation = whisper::Segmentation::kSentences;
+  r.options.word_times = true;
+  const auto usual = f.run(r);
+  r.options.punctuations = text::Punctuations{.appended = ""};
+  const auto apart = f.run(r);
+  ASSERT_TRUE(usual && apart);
+  ASSERT_EQ(apart->segments.size(), usual->segments.size()) << "sentences end where they do";
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(apart->segments[i].text, usual->segments[i].text);
+    EXPECT_EQ(apart->segments[i].tokens, usual->segments[i].tokens);
+  }
+  ASSERT_EQ(apart->segments[1].words.size(), 3u);
+  EXPECT_EQ(apart->segments[1].words[1].text, " w23");
+  EXPECT_EQ(apart->segments[1].words[2].text, ".");
+  r.options.word_times = false;
+  const auto without = f.run(r);
+  ASSERT_TRUE(without);
+  EXPECT_EQ(without->segments.size(), 3u);
+  EXPECT_EQ(without->segments[0].end_s, usual->segments[0].end_s);
+}
+
 TEST(Engine, TextMayStayWhole) {
   for (const bool word_times : {false, true}) {
     Fixture f(three_sentences);

@@ -11,10 +11,17 @@
 namespace stenod::engine {
 namespace {
 
-// Splits each segment into words, gives them their times, and settles the segments' times with them.
-Status add_words(const WindowTask& task, const Model& model, whisper::Runner& runner,
-                 const whisper::DecodedWindow& decoded, std::span<const whisper::SegmentSpan> spans,
-                 std::vector<Segment>& segments) {
+/// The words of all segments, with their times; punctuation is not joined to them yet.
+struct TimedWords {
+  std::vector<whisper::WordSpan> words;
+  std::vector<text::WordTokens> texts;    ///< of each word
+  std::vector<std::size_t> segment_ends;  ///< index after each segment's last word
+  double typical_s = 0;                   ///< see whisper::typical_word_duration()
+};
+
+Result<TimedWords> time_words(const WindowTask& task, const Model& model, whisper::Runner& runner,
+                              const whisper::DecodedWindow& decoded, std::span<const whisper::SegmentSpan> spans,
+                              std::span<const Segment> segments) {
   whisper::RowAligner aligner(decoded.num_rows, task.real_frames, decoded.prompt_length - 1);
   const int num_heads = runner.num_alignment_heads();
   for (int head = 0; head < num_heads; head += whisper::kMaxAlignmentHeads) {
@@ -26,64 +33,97 @@ Status add_words(const WindowTask& task, const Model& model, whisper::Runner& ru
   }
   const std::vector<int> row_frames = aligner.align();
 
-  std::vector<whisper::WordSpan> words;
-  std::vector<text::WordTokens> texts;
-  std::vector<std::size_t> segment_ends;
+  TimedWords timed;
   for (std::size_t s = 0; s < segments.size(); ++s) {
     int token = spans[s].first_token;
     for (auto& word : model.text.split_words(segments[s].tokens, decoded.language_token)) {
       const int num_tokens = static_cast<int>(word.tokens.size());
-      words.push_back({word.word, token, num_tokens, 0, 0, 0});
+      timed.words.push_back({word.word, token, num_tokens, 0, 0, 0});
       token += num_tokens;
-      texts.push_back(std::move(word));
+      timed.texts.push_back(std::move(word));
     }
-    segment_ends.push_back(words.size());
+    timed.segment_ends.push_back(timed.words.size());
   }
-  whisper::set_word_times(row_frames, decoded.logprobs, words);
-  const double typical_s = whisper::typical_word_duration(words);
-  whisper::shorten_words_at_sentence_ends(words, typical_s);
+  whisper::set_word_times(row_frames, decoded.logprobs, timed.words);
+  timed.typical_s = whisper::typical_word_duration(timed.words);
+  whisper::shorten_words_at_sentence_ends(timed.words, timed.typical_s);
+  return timed;
+}
 
+/// Gives the segments their words, and settles the segments' times with them.
+void set_words(TimedWords timed, std::span<const whisper::SegmentSpan> spans, const text::Punctuations& punctuations,
+               std::span<Segment> segments) {
   std::size_t begin = 0;
   double previous_end_s = 0;
-  for (std::size_t s = 0; s < segments.size(); begin = segment_ends[s++]) {
-    const std::size_t count = segment_ends[s] - begin;
-    const auto merged = std::span(texts).subspan(begin, count);
-    text::merge_punctuations(merged);
+  for (std::size_t s = 0; s < segments.size(); begin = timed.segment_ends[s++]) {
+    const std::size_t count = timed.segment_ends[s] - begin;
+    const auto merged = std::span(timed.texts).subspan(begin, count);
+    text::merge_punctuations(merged, punctuations.prepended, punctuations.appended);
     int token = spans[s].first_token;
     for (std::size_t i = 0; i < count; ++i) {
       if (merged[i].word.empty()) continue;  // joined to a neighbour, which keeps its own times
-      auto& word = segments[s].words.emplace_back(words[begin + i]);
+      auto& word = segments[s].words.emplace_back(timed.words[begin + i]);
       word.text = merged[i].word;
       word.first_token = token;
       word.num_tokens = static_cast<int>(merged[i].tokens.size());
       token += word.num_tokens;
     }
-    whisper::settle_segment_times(segments[s].words, typical_s, previous_end_s, segments[s].start_s, segments[s].end_s);
+    whisper::settle_segment_times(segments[s].words, timed.typical_s, previous_end_s, segments[s].start_s,
+                                  segments[s].end_s);
     previous_end_s = segments[s].end_s;
   }
-  return {};
 }
 
-/// Replaces the only segment, whose words are known, by its sentences.
-void cut_into_sentences(std::vector<Segment>& segments) {
+/// The first token behind each sentence.
+std::vector<int> sentence_ends(std::span<const whisper::WordSpan> words) {
+  std::vector<int> ends;
+  for (const std::size_t end : whisper::cut_at_sentences(words)) {
+    ends.push_back(words[end - 1].first_token + words[end - 1].num_tokens);
+  }
+  return ends;
+}
+
+/// Replaces the only segment, whose words are known, by the sentences that end before the tokens `ends`.
+void cut_into_sentences(std::span<const int> ends, std::vector<Segment>& segments) {
   Segment whole = std::move(segments.front());
   segments.clear();
-  std::size_t begin = 0;
+  auto word = whole.words.begin();
   auto token = whole.tokens.begin();
-  for (const std::size_t end : whisper::cut_at_sentences(whole.words)) {
+  for (const int end : ends) {
+    const auto begin = word;
+    while (word != whole.words.end() && (end == ends.back() || word->first_token < end)) ++word;
+    if (begin == word) continue;
     Segment& segment = segments.emplace_back();
-    segment.words.assign(whole.words.begin() + static_cast<std::ptrdiff_t>(begin),
-                         whole.words.begin() + static_cast<std::ptrdiff_t>(end));
+    segment.words.assign(begin, word);
     segment.start_s = segment.words.front().start_s;
     segment.end_s = segment.words.back().end_s;
-    for (const whisper::WordSpan& word : segment.words) {
-      segment.text += word.text;
-      const auto last = token + std::min<std::ptrdiff_t>(word.num_tokens, whole.tokens.end() - token);
+    for (const whisper::WordSpan& part : segment.words) {
+      segment.text += part.text;
+      const auto last = token + std::min<std::ptrdiff_t>(part.num_tokens, whole.tokens.end() - token);
       segment.tokens.insert(segment.tokens.end(), token, last);
       token = last;
     }
-    begin = end;
   }
+}
+
+/// Words for the caller, and segments that are sentences, as far as they are wanted.
+Status add_words(const WindowTask& task, const Model& model, whisper::Runner& runner,
+                 const whisper::DecodedWindow& decoded, std::span<const whisper::SegmentSpan> spans, bool cut_sentences,
+                 std::vector<Segment>& segments) {
+  const auto& options = task.request.options;
+  STENOD_ASSIGN_OR_RETURN(const TimedWords timed, time_words(task, model, runner, decoded, spans, segments));
+  std::vector<Segment> usual = segments;
+  set_words(timed, spans, {}, usual);
+  // Where sentences end does not depend on what the caller joins to words.
+  const bool cut = cut_sentences && !usual.front().words.empty();
+  const std::vector<int> ends = cut ? sentence_ends(usual.front().words) : std::vector<int>();
+  if (options.word_times && options.punctuations) {
+    set_words(timed, spans, *options.punctuations, segments);
+  } else {
+    segments = std::move(usual);
+  }
+  if (cut) cut_into_sentences(ends, segments);
+  return {};
 }
 
 /// Gives the segments words and sentences, as far as the request asks for them.
@@ -93,8 +133,7 @@ Status cut_and_time(const WindowTask& task, const Model& model, whisper::Runner&
   const auto& options = task.request.options;
   const bool sentences = options.segmentation == whisper::Segmentation::kSentences && runner.num_alignment_heads() > 0;
   if (segments.empty() || (!options.word_times && !sentences)) return {};
-  STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, segments));
-  if (sentences && !segments.front().words.empty()) cut_into_sentences(segments);
+  STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, sentences, segments));
   if (!options.word_times) {
     for (Segment& segment : segments) segment.words.clear();
   }

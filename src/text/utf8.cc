@@ -88,4 +88,11 @@ std::string_view strip(std::string_view text) {
   return begin < end ? text.substr(begin, end - begin) : std::string_view{};
 }
 
+std::string one_line(std::string_view text) {
+  std::string out = to_valid_utf8(strip(text));
+  std::replace_if(
+      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  return out;
+}
+
 }  // namespace stenod::text

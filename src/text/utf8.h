@@ -34,4 +34,7 @@ std::u32string to_code_points(std::string_view bytes);
 /// Without leading and trailing white space, as Unicode's White_Space property has it. Views into `text`.
 std::string_view strip(std::string_view text);
 
+/// Valid UTF-8, stripped, with a space for each control character: on one line.
+std::string one_line(std::string_view text);
+
 }  // namespace stenod::text

@@ -155,6 +155,7 @@ Status FileJob::submit(int channel, SpeechWindow window) {
     request.options.task = options_.task;
     request.options.segmentation = options_.segmentation;
     request.options.word_times = options_.word_timestamps;
+    request.options.punctuations = options_.punctuations;
     request.options.thresholds = thresholds_for(window.speech_peak, plan_.options.thresholds);
     request.options.window = options_.full_window ? whisper::WindowPolicy::kFull : whisper::WindowPolicy::kProportional;
     const Status submitted = recogniser_.engine().submit(

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "text/words.h"
+
 namespace stenod::whisper {
 
 inline constexpr int kMaxEncoderFrames = 1500;           ///< Whisper's window of 30 s
@@ -67,6 +69,7 @@ struct DecodingOptions {
   Task task = Task::kTranscribe;
   Segmentation segmentation = Segmentation::kTimestamps;
   bool word_times = false;
+  std::optional<text::Punctuations> punctuations = {};  ///< that are parts of words; absent: the usual ones
   int max_tokens = 448;  ///< of one window, timestamps counted; the model's positions are the other limit
   double max_initial_timestamp_s = 1.0;
   std::shared_ptr<const SuppressedTokens> suppressed;  ///< may be null
