@@ -210,7 +210,9 @@ TEST(Subtitles, EveryWordIsShownWithinTheLimits) {
       EXPECT_LT(cue.time.start, cue.time.end);
       before = cue.time.end;
       const auto num_words = static_cast<int>(cue.words.size());
-      if (options.max_words_per_line) EXPECT_LE(num_words, *options.max_words_per_line);
+      if (options.max_words_per_line) {
+        EXPECT_LE(num_words, *options.max_words_per_line);
+      }
       std::istringstream lines(text_of(cue));
       int num_lines = 0;
       for (std::string line; std::getline(lines, line); ++num_lines) {
