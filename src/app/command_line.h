@@ -53,6 +53,7 @@ struct ModelCommand {
   ModelAction action = ModelAction::kList;
   std::vector<std::string> names;
   bool quiet = false;
+  bool json = false;
 };
 
 struct DoctorCommand {
