@@ -47,6 +47,7 @@ failed, 2 for wrong usage, 130 or 143 after an interruption.)";
 constexpr const char* kModelExamples = R"(Examples:
   stenod model list
   stenod model pull base
+  stenod model pull Systran/faster-whisper-small@main
   stenod model info base)";
 
 constexpr const char* kKeyExamples = R"(Examples:
@@ -342,10 +343,11 @@ CLI::App* add_model(CLI::App& app, ModelCommand& command, RawOptions& raw) {
     CLI::App* const action_app = added->add_subcommand(name, what);
     if (action != ModelAction::kList) action_app->add_option("NAME", command.names, "Models")->required();
     if (action == ModelAction::kPull) action_app->add_flag("--quiet", command.quiet, "No progress bar");
+    if (action == ModelAction::kList) action_app->add_flag("--json", command.json, "As JSON, for programs");
     add_log_level(*action_app, raw);
     action_app->callback([&command, action] { command.action = action; });
   };
-  add_action(ModelAction::kPull, "pull", "Download models, for instance: stenod model pull base");
+  add_action(ModelAction::kPull, "pull", "Download models by name, or any Whisper of the hub as OWNER/NAME[@REVISION]");
   add_action(ModelAction::kList, "list", "What is installed, and what can be pulled");
   add_action(ModelAction::kInfo, "info", "Sizes, types, licence and checksums of a model");
   add_action(ModelAction::kPath, "path", "The folder of an installed model");

@@ -54,6 +54,7 @@ struct ModelCommand {
   ModelAction action = ModelAction::kList;
   std::vector<std::string> names;
   bool quiet = false;
+  bool json = false;
 };
 
 struct DoctorCommand {
