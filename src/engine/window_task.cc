@@ -18,10 +18,10 @@ Status add_words(const WindowTask& task, const Model& model, whisper::Runner& ru
   whisper::RowAligner aligner(decoded.num_rows, task.real_frames, decoded.prompt_length - 1);
   const int num_heads = runner.num_alignment_heads();
   for (int head = 0; head < num_heads; head += whisper::kMaxAlignmentHeads) {
-    STENOD_ASSIGN_OR_RETURN(
-        const auto weights,
-        runner.alignment_weights(task.slot.index, head, std::min(num_heads - head, whisper::kMaxAlignmentHeads),
-                                 decoded.num_rows, task.real_frames));
+    STENOD_ASSIGN_OR_RETURN(const auto weights,
+                            runner.alignment_weights(task.slot.index, decoded.branch, head,
+                                                     std::min(num_heads - head, whisper::kMaxAlignmentHeads),
+                                                     decoded.num_rows, task.real_frames));
     aligner.add_heads(weights);
   }
   const std::vector<int> row_frames = aligner.align();
@@ -86,6 +86,30 @@ void cut_into_sentences(std::vector<Segment>& segments) {
   }
 }
 
+/// Gives the segments words and sentences, as far as the request asks for them.
+Status cut_and_time(const WindowTask& task, const Model& model, whisper::Runner& runner,
+                    const whisper::DecodedWindow& decoded, std::span<const whisper::SegmentSpan> spans,
+                    std::vector<Segment>& segments) {
+  const auto& options = task.request.options;
+  const bool sentences = options.segmentation == whisper::Segmentation::kSentences && runner.num_alignment_heads() > 0;
+  if (segments.empty() || (!options.word_times && !sentences)) return {};
+  STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, segments));
+  if (sentences && !segments.front().words.empty()) cut_into_sentences(segments);
+  if (!options.word_times) {
+    for (Segment& segment : segments) segment.words.clear();
+  }
+  return {};
+}
+
+/// Of two doubtful results of a window: the one that does not repeat itself, else the likelier one.
+bool is_better(const WindowResult& a, const WindowResult& b, const whisper::QualityThresholds& thresholds) {
+  const auto repeats = [&](const WindowResult& result) {
+    return result.finish == whisper::FinishReason::kRepetition ||
+           result.compression_ratio > thresholds.compression_ratio;
+  };
+  return repeats(a) != repeats(b) ? repeats(b) : a.avg_logprob > b.avg_logprob;
+}
+
 }  // namespace
 
 void WindowTask::set_attempt(int n) {
@@ -101,9 +125,16 @@ std::optional<Error> reason_to_end(const WindowTask& task, Clock::time_point now
   return std::nullopt;
 }
 
-Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model& model, whisper::Runner& runner,
-                                             const whisper::DecodedWindow& decoded) {
+void WindowTask::start_decoding(const Model& model, int max_text_positions) {
+  decoder.emplace(model.tokens, request.options, max_text_positions, real_frames, temperature());
+  is_limited = false;
+  turns_waited = 0;
+}
+
+Result<NextAttempt> conclude(WindowTask& task, const Model& model, whisper::Runner& runner,
+                             const whisper::DecodedWindow& decoded) {
   const auto& options = task.request.options;
+  ++task.num_decoded;
   WindowResult result;
   const auto spans = whisper::split_segments(model.tokens, decoded.tokens, task.real_frames);
   std::string text;
@@ -123,51 +154,42 @@ Result<std::optional<WindowResult>> conclude(const WindowTask& task, const Model
   result.avg_logprob = decoded.avg_logprob;
   result.no_speech_prob = decoded.no_speech_prob;
   result.compression_ratio = static_cast<float>(text::compression_ratio(text));
+  result.temperature = task.temperature();
   result.finish = decoded.finish;
-  result.num_attempts = task.attempt + 1;
   result.window_frames = task.num_frames;
-  result.timings = task.timings;
 
   std::vector<int> text_tokens;
   std::copy_if(decoded.tokens.begin(), decoded.tokens.end(), std::back_inserter(text_tokens),
                [&](int token) { return model.tokens.is_text(token); });
   const double seconds = task.real_frames * whisper::kSecondsPerEncoderFrame;
   const bool blank = text.find_first_not_of(" \n") == std::string::npos;
-  const auto assessment =
-      whisper::assess({.avg_logprob = decoded.avg_logprob,
-                       .no_speech_prob = decoded.no_speech_prob,
-                       .compression_ratio = result.compression_ratio,
-                       .language_probability = decoded.language_probability,
-                       .num_text_tokens = blank ? 0 : num_text_tokens,
-                       .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
-                       .is_doubled = whisper::is_doubled(text_tokens, options.prefix.size()),
-                       .finish = decoded.finish},
-                      options.thresholds, !task.is_last_attempt());
-  switch (assessment.verdict) {
-    case whisper::Verdict::kRepeat:
-      return std::optional<WindowResult>();
-    case whisper::Verdict::kSuppress:
-      if (!options.prefix.empty()) {  // promised
-        result.doubt = assessment.issue;
-        break;
-      }
-      result.suppressed = assessment.issue;
-      result.suppressed_text = std::move(text);
-      result.segments.clear();
-      break;
-    case whisper::Verdict::kAccept:
-      result.doubt = assessment.issue;
-      break;
+  const whisper::QualityFigures figures = {
+      .avg_logprob = decoded.avg_logprob,
+      .no_speech_prob = decoded.no_speech_prob,
+      .compression_ratio = result.compression_ratio,
+      .language_probability = decoded.language_probability,
+      .num_text_tokens = blank ? 0 : num_text_tokens,
+      .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
+      .is_doubled = whisper::is_doubled(text_tokens, options.prefix.size()),
+      .finish = decoded.finish};
+  const auto verdict =
+      whisper::assess(figures, options.thresholds, {task.may_be_longer(), task.may_be_warmer()}).verdict;
+  if (verdict == whisper::Verdict::kLongerWindow) return NextAttempt::kLongerWindow;
+
+  // What this attempt would give, should the warmer ones be no better.
+  const auto assessment = whisper::assess(figures, options.thresholds, {});
+  if (assessment.verdict == whisper::Verdict::kSuppress && !options.prefix_is_promised) {
+    result.suppressed = assessment.issue;
+    result.suppressed_text = std::move(text);
+    result.segments.clear();
+  } else {
+    result.doubt = assessment.issue;
   }
-  const bool sentences = options.segmentation == whisper::Segmentation::kSentences && runner.num_alignment_heads() > 0;
-  if ((options.word_times || sentences) && !result.segments.empty()) {
-    STENOD_RETURN_IF_ERROR(add_words(task, model, runner, decoded, spans, result.segments));
-    if (sentences && !result.segments.front().words.empty()) cut_into_sentences(result.segments);
-    if (!options.word_times) {
-      for (Segment& segment : result.segments) segment.words.clear();
-    }
+  if (!assessment.issue || !task.best || is_better(result, *task.best, options.thresholds)) {
+    STENOD_RETURN_IF_ERROR(cut_and_time(task, model, runner, decoded, spans, result.segments));
+    task.best = std::move(result);
   }
-  return std::optional<WindowResult>(std::move(result));
+  return verdict == whisper::Verdict::kWarmer ? NextAttempt::kWarmer : NextAttempt::kNone;
 }
 
 }  // namespace stenod::engine

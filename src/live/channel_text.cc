@@ -176,6 +176,7 @@ engine::Request Channel::make_request(const Utterance& utterance, std::int64_t e
   options.word_times = model.has_word_times && (is_fixed() || end - utterance.begin >= kTimesFrom);
   if (context) options.prefix = context->tokens;
   options.prefix.insert(options.prefix.end(), utterance.stable.begin(), utterance.stable.end());
+  options.prefix_is_promised = !options.prefix.empty();
   if (context && !options.language_token) options.language_token = context->language;
   const std::size_t num_stable = utterance.stable.size();
   if (known.size() > num_stable && std::equal(utterance.stable.begin(), utterance.stable.end(), known.begin())) {

@@ -23,6 +23,7 @@ whisper::SpecialTokens special_tokens(const text::Tokenizer& tokenizer, bool mul
   }
   tokens.transcribe = from.transcribe;
   tokens.translate = from.translate;
+  tokens.start_of_previous = from.startofprev;
   tokens.no_speech = from.no_speech;
   tokens.no_timestamps = from.notimestamps;
   tokens.timestamp_begin = from.timestamp_begin;

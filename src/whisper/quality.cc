@@ -24,6 +24,12 @@ std::optional<QualityIssue> find_issue(const QualityFigures& figures, const Qual
   return std::nullopt;
 }
 
+/// Whether another choice of tokens may help, as openai-whisper's rules for a fallback have it.
+bool is_matter_of_choice(QualityIssue issue, const QualityFigures& figures) {
+  return issue == QualityIssue::kRepetition || issue == QualityIssue::kCompressionRatio ||
+         issue == QualityIssue::kLowLogprob || figures.finish == FinishReason::kTokenLimit;
+}
+
 }  // namespace
 
 int window_frames(int real_frames, int attempt, WindowPolicy policy) {
@@ -63,12 +69,13 @@ std::string_view issue_name(QualityIssue issue) {
   return "";
 }
 
-Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat) {
+Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, AttemptsLeft left) {
   const auto issue = find_issue(figures, thresholds);
   if (!issue) return {Verdict::kAccept, std::nullopt};
   // Short windows make models doubt real speech, so text is given a second look; no text needs none.
   const bool silence = *issue == QualityIssue::kNoSpeech && figures.num_text_tokens == 0;
-  if (may_repeat && !silence) return {Verdict::kRepeat, issue};
+  if (left.longer_window && !silence) return {Verdict::kLongerWindow, issue};
+  if (left.warmer && is_matter_of_choice(*issue, figures)) return {Verdict::kWarmer, issue};
 
   // A caught loop has lost its repeats, so what is left is judged by the same figures as any other text.
   const bool repeats_itself = figures.compression_ratio > thresholds.compression_ratio;

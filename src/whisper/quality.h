@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "whisper/decoding_options.h"
-#include "whisper/greedy_decoder.h"
+#include "whisper/hypothesis.h"
 
 namespace stenod::whisper {
 
@@ -51,8 +51,9 @@ struct QualityFigures {
 
 enum class Verdict {
   kAccept,
-  kRepeat,    ///< decode again in a longer window
-  kSuppress,  ///< give no text, for the reason in `issue`
+  kLongerWindow,  ///< decode again in a longer window
+  kWarmer,        ///< decode the same window again at the next temperature
+  kSuppress,      ///< give no text, for the reason in `issue`
 };
 
 struct Assessment {
@@ -60,9 +61,16 @@ struct Assessment {
   std::optional<QualityIssue> issue;
 };
 
+/// What may still be tried.
+struct AttemptsLeft {
+  bool longer_window = false;
+  bool warmer = false;
+};
+
 /// The rule. Where the model says that there is no speech, and writes nothing, there is none. Anything else doubtful is
-/// repeated as long as it may be. After that, text is suppressed where the model is not sure of it and says that there
-/// is no speech, or where it still repeats itself; text that is merely improbable is given, with the doubt recorded.
-Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat);
+/// decoded again in longer windows as long as there are any, then text that repeats itself, has no end or is improbable
+/// at higher temperatures. After that, text is suppressed where the model is not sure of it and says that there is no
+/// speech, or where it still repeats itself; text that is merely improbable is given, with the doubt recorded.
+Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, AttemptsLeft left);
 
 }  // namespace stenod::whisper
