@@ -15,10 +15,10 @@ constexpr std::size_t kMaxFileBytes = 1 << 30;
 constexpr std::size_t kMaxPathBytes = 4096;
 constexpr double kMaxSeconds = 1e7;
 
-/// The same for all ways to name a file.
+/// The same for all ways to name a file, whether it exists or not.
 std::string real_path(const std::filesystem::path& path) {
   std::error_code error;
-  const std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
+  const std::filesystem::path real = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
   return error ? path.string() : real.string();
 }
 
