@@ -10,12 +10,13 @@ include(GoogleTest)
 #     TESTS decoder_test.cc …      # one test program, audio_test
 #     ISA_TESTS BackendRunner* …   # tests that also run held to each older instruction set, besides the machine's best
 #     TEST_DEPS …                  # further modules that only the tests use
+#     TEST_TOOLS testing/tool.cc … # programs that functional tests start, one each, named after the file
 #     BENCHES log_mel_bench.cc …   # one Google Benchmark program, audio_bench
 #     FUZZERS wav_fuzz.cc …)       # one program each, named after the file
 #
 # The library is the target `stenod_audio`; its headers are included as "audio/decoder.h".
 function(stenod_module)
-  cmake_parse_arguments(M "" "NAME" "HEADERS;SOURCES;DEPS;PRIVATE_LIBS;PUBLIC_LIBS;TESTS;ISA_TESTS;TEST_DEPS;BENCHES;FUZZERS" ${ARGN})
+  cmake_parse_arguments(M "" "NAME" "HEADERS;SOURCES;DEPS;PRIVATE_LIBS;PUBLIC_LIBS;TESTS;ISA_TESTS;TEST_DEPS;TEST_TOOLS;BENCHES;FUZZERS" ${ARGN})
   if(M_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "stenod_module(${M_NAME}): unknown arguments ${M_UNPARSED_ARGUMENTS}")
   endif()
@@ -57,6 +58,12 @@ function(stenod_module)
       endforeach()
     endif()
   endif()
+
+  foreach(source ${M_TEST_TOOLS})
+    get_filename_component(tool ${source} NAME_WE)
+    add_executable(${tool} ${source})
+    target_link_libraries(${tool} PRIVATE ${library} ${M_TEST_DEPS} ${M_PRIVATE_LIBS} stenod_options)
+  endforeach()
 
   if(M_BENCHES AND NOT STENOD_FUZZ)
     set(bench ${M_NAME}_bench)

@@ -84,7 +84,6 @@ struct RawOptions {
   std::string task = "transcribe";
   std::string channels = "mix";
   std::string format = "text";
-  int beam_size = 1;
   bool no_vad = false;
 };
 
@@ -165,9 +164,19 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->check(CLI::IsMember({"transcribe", "translate"}))
       ->type_name("TASK")
       ->capture_default_str();
-  app.add_option("--beam-size", raw.beam_size, "Hypotheses that are followed at once; only 1 is offered yet")
-      ->check(whole_number(1, 100))
+  app.add_option("--beam-size", file.search.beam_size, "Hypotheses that are followed at once; 1: greedy, fastest")
+      ->check(whole_number(1, whisper::kMaxBranches))
       ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--best-of", file.search.best_of, "Samples of which the best counts, at temperatures above 0")
+      ->check(whole_number(1, whisper::kMaxBranches))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--temperature", file.search.temperatures,
+                 "Tried one after the other while a text is doubtful, as 0,0.2,0.4")
+      ->delimiter(',')
+      ->check(not_negative(10))
+      ->type_name("T,...")
       ->capture_default_str();
   app.add_flag("--no-vad", raw.no_vad, "Take everything for speech");
   app.add_flag("--word-timestamps", file.word_timestamps, "Start, end and probability of each word");
@@ -227,9 +236,6 @@ std::optional<UsageExit> finish_format(const RawOptions& raw, TranscribeCommand&
 }
 
 std::optional<UsageExit> finish_file(const RawOptions& raw, transcribe::FileOptions& file) {
-  if (raw.beam_size != 1) {
-    return wrong("--beam-size: only 1 (greedy decoding) is offered yet", ErrorCode::kNotSupported);
-  }
   if (raw.language != "auto") file.language = std::string(text::find_language(raw.language)->code);
   if (raw.task == "translate") file.task = whisper::Task::kTranslate;
   file.vad = !raw.no_vad;

@@ -216,8 +216,8 @@ std::u32string_view without_diacritic(char32_t c) {
 }
 
 bool is_symbol(char32_t c) {
-  const CharacterClass kind = character_class(c);
-  return kind == CharacterClass::kMark || kind == CharacterClass::kSymbol || kind == CharacterClass::kPunctuation;
+  const MajorCategory kind = major_category(c);
+  return kind == MajorCategory::kMark || kind == MajorCategory::kSymbol || kind == MajorCategory::kPunctuation;
 }
 
 std::u32string remove_symbols(std::u32string_view text) {

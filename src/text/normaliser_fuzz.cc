@@ -16,8 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string basic = normalise_basic(text);
   if (to_valid_utf8(english) != english || to_valid_utf8(basic) != basic) std::abort();
   for (const char32_t c : to_code_points(basic)) {
-    const CharacterClass kind = character_class(c);
-    if (kind == CharacterClass::kMark || kind == CharacterClass::kPunctuation) std::abort();
+    const MajorCategory kind = major_category(c);
+    if (kind == MajorCategory::kMark || kind == MajorCategory::kPunctuation) std::abort();
   }
   if (english.find("  ") != english.npos || basic.find("  ") != basic.npos) std::abort();
   return 0;

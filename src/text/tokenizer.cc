@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "text/pretokenizer.h"
 #include "text/utf8.h"
 
 namespace stenod::text {
@@ -18,6 +19,13 @@ std::optional<int> Tokenizer::language_token(std::string_view code) const {
 
 double Tokenizer::timestamp_seconds(int token) const {
   return (token - special_.timestamp_begin) * kSecondsPerTimestamp;
+}
+
+std::vector<int> Tokenizer::encode(std::string_view text) const {
+  const std::string valid = to_valid_utf8(text);
+  std::vector<int> tokens;
+  for (std::string_view rest = valid; !rest.empty();) encoding_.encode(take_pretoken(rest), tokens);
+  return tokens;
 }
 
 std::string_view Tokenizer::token_bytes(int token) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/byte_pair_encoding.h"
 
 namespace stenod::text {
 
@@ -26,7 +27,7 @@ struct SpecialTokens {
   int timestamp_begin = 0;  ///< <|0.00|>
 };
 
-/// Whisper's vocabulary, the decoding side: byte-level BPE tokens (each a byte string) and special tokens.
+/// Whisper's vocabulary: byte-level BPE tokens (each a byte string) and special tokens.
 ///
 /// Immutable once loaded; any thread may use it. The source of the byte alphabet is GPT-2's encoder
 /// (https://github.com/openai/gpt-2/blob/master/src/encoder.py), of the special tokens openai-whisper's tokenizer.
@@ -45,6 +46,12 @@ class Tokenizer {
   static Result<Tokenizer> from_vocabulary_json(std::string_view contents, int vocab_size, std::string_view name);
   static Result<Tokenizer> from_vocabulary_txt(std::string_view contents, int vocab_size, std::string_view name);
 
+  /// From the bytes of every text token, by id, as whisper.cpp's files hold them; a last "<|endoftext|>", which those
+  /// of English-only models have, counts as none. The special tokens follow in Whisper's order; how many of them are
+  /// languages, the first of languages(), follows from `vocab_size`. Files that hold U+FFFD in place of the bytes that
+  /// are no whole character, as those for whisper.cpp's own tests do, have tokens twice: kTokenizerDuplicate.
+  static Result<Tokenizer> from_tokens(std::span<const std::string> token_bytes, int vocab_size, std::string_view name);
+
   int vocab_size() const { return special_.timestamp_begin + kNumTimestamps; }
   const SpecialTokens& special() const { return special_; }
 
@@ -57,6 +64,11 @@ class Tokenizer {
 
   /// Precondition: is_timestamp(token).
   double timestamp_seconds(int token) const;
+
+  /// The text tokens of a text, as Hugging Face's tokenizers give them for a tokenizer.json: GPT-2's pattern splits it,
+  /// the parts are merged by byte-pair encoding. Ill-formed UTF-8 becomes U+FFFD before. What reads like a special
+  /// token, as "<|endoftext|>" does, is text like any other. Takes O(n log n) time and O(n) memory.
+  std::vector<int> encode(std::string_view text) const;
 
   /// The bytes of a text token, which need not be whole UTF-8 characters; empty for any other number.
   std::string_view token_bytes(int token) const;
@@ -75,6 +87,7 @@ class Tokenizer {
   std::vector<std::string> language_codes_;
   std::string bytes_;                   ///< of all text tokens, one after another
   std::vector<std::uint32_t> offsets_;  ///< token i is [offsets_[i], offsets_[i + 1]) of bytes_; eot + 1 entries
+  BytePairEncoding encoding_;
 };
 
 }  // namespace stenod::text

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "text/byte_pair_encoding.h"
 #include "text/language.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -19,9 +20,13 @@ namespace {
 
 constexpr int kMaxVocabSize = 1 << 20;
 constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
+constexpr std::string_view kEndOfText = "<|endoftext|>";
 
 /// Token texts by id, in the byte alphabet; views into the file's contents or its JSON. A hole has no value.
 using TokenTable = std::vector<std::optional<std::string_view>>;
+
+/// Texts of two tokens that become one.
+using TokenPair = std::pair<std::string_view, std::string_view>;
 
 Error tokenizer_error(ErrorCode code, std::string_view name, std::string_view what) {
   return {code, fmt::format("{}: {}; download the model again, or convert it again with its own tokenizer", name, what),
@@ -92,14 +97,37 @@ Status put_token(TokenTable& table, const json::value& id, std::string_view text
   return {};
 }
 
-Status read_vocab(TokenTable& table, const json::object& root, std::string_view name) {
-  STENOD_ASSIGN_OR_RETURN(const json::value* model, member(root, "model", "model", name));
-  if (!model->is_object()) return wrong_type(name, "model", "an object");
-  STENOD_RETURN_IF_ERROR(check_type(*model, "model.type", "BPE", name));
-  STENOD_ASSIGN_OR_RETURN(const json::value* vocab, member(model->get_object(), "vocab", "model.vocab", name));
+Status read_vocab(TokenTable& table, const json::object& model, std::string_view name) {
+  STENOD_ASSIGN_OR_RETURN(const json::value* vocab, member(model, "vocab", "model.vocab", name));
   if (!vocab->is_object()) return wrong_type(name, "model.vocab", "an object");
   for (const auto& [text, id] : vocab->get_object()) STENOD_RETURN_IF_ERROR(put_token(table, id, text, name));
   return {};
+}
+
+/// An entry of model.merges: "a b", or ["a", "b"] in newer files.
+std::optional<TokenPair> read_merge(const json::value& merge) {
+  if (merge.is_string()) {
+    const std::string_view text = merge.get_string();
+    const std::size_t space = text.find(' ');
+    if (space == text.npos || text.find(' ', space + 1) != text.npos) return std::nullopt;
+    return TokenPair(text.substr(0, space), text.substr(space + 1));
+  }
+  const json::array* pair = merge.if_array();
+  if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_string() || !(*pair)[1].is_string()) return std::nullopt;
+  return TokenPair((*pair)[0].get_string(), (*pair)[1].get_string());
+}
+
+Result<std::vector<TokenPair>> read_merges(const json::object& model, std::string_view name) {
+  STENOD_ASSIGN_OR_RETURN(const json::value* merges, member(model, "merges", "model.merges", name));
+  if (!merges->is_array()) return wrong_type(name, "model.merges", "an array");
+  std::vector<TokenPair> pairs;
+  pairs.reserve(merges->get_array().size());
+  for (const json::value& merge : merges->get_array()) {
+    const auto pair = read_merge(merge);
+    if (!pair) return wrong_type(name, fmt::format("entry {} of model.merges", pairs.size()), "a pair of tokens");
+    pairs.push_back(*pair);
+  }
+  return pairs;
 }
 
 Status read_added_tokens(TokenTable& table, const json::object& root, std::string_view name) {
@@ -117,7 +145,7 @@ Status read_added_tokens(TokenTable& table, const json::object& root, std::strin
 }
 
 /// GPT-2's alphabet: a printable character of Latin-1 stands for the byte of its number, the other 68 bytes follow in
-/// order from U+0100 on. Here the way back; -1 where a character stands for nothing.
+/// order from U+0100 on. Here from characters to bytes; -1 where a character stands for nothing.
 constexpr std::array<int, 0x144> make_byte_alphabet() {
   std::array<int, 0x144> bytes{};
   for (int& byte : bytes) byte = -1;
@@ -130,6 +158,31 @@ constexpr std::array<int, 0x144> make_byte_alphabet() {
 }
 constexpr auto kByteAlphabet = make_byte_alphabet();
 
+std::string to_byte_alphabet(std::string_view bytes) {
+  static constexpr auto kCharacters = [] {
+    std::array<char32_t, 256> characters{};
+    for (std::size_t c = 0; c < kByteAlphabet.size(); ++c) {
+      if (kByteAlphabet[c] >= 0) characters[static_cast<std::size_t>(kByteAlphabet[c])] = static_cast<char32_t>(c);
+    }
+    return characters;
+  }();
+  std::string text;
+  for (const char byte : bytes) append_utf8(text, kCharacters[static_cast<unsigned char>(byte)]);
+  return text;
+}
+
+/// The special tokens before the timestamps, in the order of their ids, with Whisper's first `num_languages` languages.
+std::vector<std::string> special_token_texts(std::size_t num_languages) {
+  std::vector<std::string> texts = {std::string(kEndOfText), "<|startoftranscript|>"};
+  for (const Language& language : languages().first(num_languages))
+    texts.push_back(fmt::format("<|{}|>", language.code));
+  for (const char* text :
+       {"<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"}) {
+    texts.emplace_back(text);
+  }
+  return texts;
+}
+
 }  // namespace
 
 /// Makes a Tokenizer of a table, or says what is wrong with it.
@@ -137,11 +190,13 @@ class TokenizerBuilder {
  public:
   TokenizerBuilder(const TokenTable& table, std::string_view name) : table_(table), name_(name) {}
 
-  Result<Tokenizer> build() && {
+  /// `merges`: in the order of their ranks; without, they follow from the tokens.
+  Result<Tokenizer> build(const std::vector<TokenPair>* merges = nullptr) && {
     STENOD_RETURN_IF_ERROR(index_tokens());
     STENOD_RETURN_IF_ERROR(find_special_tokens());
     STENOD_RETURN_IF_ERROR(check_layout());
     STENOD_RETURN_IF_ERROR(decode_bytes());
+    STENOD_RETURN_IF_ERROR(make_encoding(merges));
     return std::move(tokenizer_);
   }
 
@@ -172,7 +227,7 @@ class TokenizerBuilder {
 
   Status find_special_tokens() {
     SpecialTokens& special = tokenizer_.special_;
-    STENOD_ASSIGN_OR_RETURN(special.eot, find("<|endoftext|>"));
+    STENOD_ASSIGN_OR_RETURN(special.eot, find(kEndOfText));
     STENOD_ASSIGN_OR_RETURN(special.sot, find("<|startoftranscript|>"));
     STENOD_ASSIGN_OR_RETURN(special.translate, find("<|translate|>"));
     STENOD_ASSIGN_OR_RETURN(special.transcribe, find("<|transcribe|>"));
@@ -247,6 +302,36 @@ class TokenizerBuilder {
     return {};
   }
 
+  Status make_encoding(const std::vector<TokenPair>* pairs) {
+    std::vector<std::string_view> tokens;
+    for (int id = 0; id < tokenizer_.special_.eot; ++id) tokens.push_back(tokenizer_.token_bytes(id));
+    if (pairs == nullptr) {
+      tokenizer_.encoding_ = BytePairEncoding(tokens, merges_by_id(tokens));
+      return {};
+    }
+    std::vector<BytePairEncoding::Merge> merges;
+    merges.reserve(pairs->size());
+    for (const auto& [left, right] : *pairs) {
+      const auto left_id = text_token(left);
+      const auto right_id = text_token(right);
+      const auto merged_id = text_token(std::string(left).append(right));
+      if (!left_id || !right_id || !merged_id) {
+        return error(ErrorCode::kTokenizerBadMerge,
+                     fmt::format("merge {}, of {} and {}, is not of two tokens into a third", merges.size(),
+                                 shown(left), shown(right)));
+      }
+      merges.push_back({*left_id, *right_id, *merged_id, static_cast<int>(merges.size())});
+    }
+    tokenizer_.encoding_ = BytePairEncoding(tokens, std::move(merges));
+    return {};
+  }
+
+  std::optional<int> text_token(std::string_view text) const {
+    const auto found = ids_.find(text);
+    if (found == ids_.end() || !tokenizer_.is_text(found->second)) return std::nullopt;
+    return found->second;
+  }
+
   const TokenTable& table_;
   std::string_view name_;
   std::unordered_map<std::string_view, int> ids_;
@@ -260,9 +345,13 @@ Result<Tokenizer> Tokenizer::from_tokenizer_json(std::string_view contents, int 
   if (const json::value* decoder = root.get_object().if_contains("decoder")) {
     STENOD_RETURN_IF_ERROR(check_type(*decoder, "decoder.type", "ByteLevel", name));
   }
-  STENOD_RETURN_IF_ERROR(read_vocab(table, root.get_object(), name));
+  STENOD_ASSIGN_OR_RETURN(const json::value* model, member(root.get_object(), "model", "model", name));
+  if (!model->is_object()) return wrong_type(name, "model", "an object");
+  STENOD_RETURN_IF_ERROR(check_type(*model, "model.type", "BPE", name));
+  STENOD_RETURN_IF_ERROR(read_vocab(table, model->get_object(), name));
   STENOD_RETURN_IF_ERROR(read_added_tokens(table, root.get_object(), name));
-  return TokenizerBuilder(table, name).build();
+  STENOD_ASSIGN_OR_RETURN(const std::vector<TokenPair> merges, read_merges(model->get_object(), name));
+  return TokenizerBuilder(table, name).build(&merges);
 }
 
 Result<Tokenizer> Tokenizer::from_vocabulary_json(std::string_view contents, int vocab_size, std::string_view name) {
@@ -294,6 +383,26 @@ Result<Tokenizer> Tokenizer::from_vocabulary_txt(std::string_view contents, int 
     entry = contents.substr(0, end);
     contents.remove_prefix(std::min(end + 1, contents.size()));
   }
+  return TokenizerBuilder(table, name).build();
+}
+
+Result<Tokenizer> Tokenizer::from_tokens(std::span<const std::string> token_bytes, int vocab_size,
+                                         std::string_view name) {
+  STENOD_ASSIGN_OR_RETURN(TokenTable table, make_table(vocab_size));
+  if (!token_bytes.empty() && token_bytes.back() == kEndOfText) token_bytes = token_bytes.first(token_bytes.size() - 1);
+  const std::size_t num_not_languages = token_bytes.size() + special_token_texts(0).size() + kNumTimestamps;
+  if (num_not_languages >= table.size() || table.size() - num_not_languages > languages().size()) {
+    return tokenizer_error(
+        ErrorCode::kTokenizerSizeMismatch, name,
+        fmt::format(
+            "of the model's {} tokens, {} are text, {} are special, and the rest can't be the 1 to {} languages",
+            table.size(), token_bytes.size(), num_not_languages - token_bytes.size(), languages().size()));
+  }
+  std::vector<std::string> texts;
+  texts.reserve(table.size());
+  for (const std::string& bytes : token_bytes) texts.push_back(to_byte_alphabet(bytes));
+  for (std::string& text : special_token_texts(table.size() - num_not_languages)) texts.push_back(std::move(text));
+  std::copy(texts.begin(), texts.end(), table.begin());
   return TokenizerBuilder(table, name).build();
 }
 

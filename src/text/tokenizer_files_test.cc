@@ -5,7 +5,9 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <vector>
 
+#include "text/language.h"
 #include "text/testing/mini_vocabulary.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -256,6 +258,109 @@ TEST(TokenizerFiles, VocabularyJsonFaults) {
   json::value value = json::parse(mini.vocabulary_json());
   value.as_array()[3] = 3;
   EXPECT_EQ(load(json::serialize(value)), "tokenizer_wrong_type");
+}
+
+json::value& merges(json::object& root) { return root["model"].as_object()["merges"]; }
+
+TEST(TokenizerFiles, MergesAreTheFiles) {
+  MiniVocabulary mini;
+  mini.text = {"a", "b", "c", "ab", "bc"};
+  const auto encode_abc = [&](const json::array& pairs) {
+    json::object root = mini.tokenizer_json();
+    merges(root) = pairs;
+    return Tokenizer::from_tokenizer_json(json::serialize(root), mini.vocab_size(), "file.x").value().encode("abc");
+  };
+  EXPECT_EQ(encode_abc({}), (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(encode_abc({"a b", "b c"}), (std::vector<int>{3, 2}));
+  EXPECT_EQ(encode_abc({"b c", "a b"}), (std::vector<int>{0, 4})) << "by their order, not by ids";
+  EXPECT_EQ(encode_abc({json::array{"b", "c"}, json::array{"a", "b"}}), (std::vector<int>{0, 4})) << "as newer files";
+  const auto by_id = Tokenizer::from_vocabulary_txt(mini.vocabulary_txt(), mini.vocab_size(), "file.x");
+  EXPECT_EQ(by_id.value().encode("abc"), (std::vector<int>{3, 2})) << "where there are only tokens";
+}
+
+TEST(TokenizerFiles, BadMerges) {
+  EXPECT_EQ(load_changed([](auto& root) { root["model"].as_object().erase("merges"); }), "tokenizer_missing_field");
+  EXPECT_EQ(load_changed([](auto& root) { merges(root) = "Hello ,"; }), "tokenizer_wrong_type");
+  for (const json::value& bad :
+       {json::value("Hello"), json::value("Hello , ."), json::value(3), json::value(nullptr), json::value({"Hello"}),
+        json::value({"Hello", ",", "."}), json::value({"Hello", 3}), json::value({3, "Hello"})}) {
+    EXPECT_EQ(load_changed([&](auto& root) { merges(root).as_array().push_back(bad); }), "tokenizer_wrong_type")
+        << json::serialize(bad);
+  }
+  for (const char* bad : {", .", "x x", "h i", "hi x", "x hi", "< |endoftext|>"}) {
+    EXPECT_EQ(load_changed([&](auto& root) { merges(root).as_array().emplace_back(bad); }), "tokenizer_bad_merge")
+        << bad;
+  }
+  EXPECT_EQ(load_changed([&](auto& root) {
+              vocab(root).erase("hi"), vocab(root).erase(")"), vocab(root)["<"] = 10, vocab(root)["|endoftext|>"] = 5;
+              merges(root).as_array().emplace_back("< |endoftext|>");
+            }),
+            "tokenizer_bad_merge")
+      << "gives a special token";
+  EXPECT_EQ(load_changed([](auto& root) { merges(root).as_array().emplace_back("hi "); }), "ok") << "hi and the empty";
+}
+
+/// The bytes of the text tokens, as whisper.cpp's files hold them.
+std::vector<std::string> text_token_bytes() {
+  const Tokenizer tokenizer = MiniVocabulary().tokenizer();
+  std::vector<std::string> tokens;
+  for (int id = 0; id < tokenizer.special().eot; ++id) tokens.emplace_back(tokenizer.token_bytes(id));
+  return tokens;
+}
+
+TEST(TokenizerFiles, TokensByTheirBytes) {
+  std::vector<std::string> tokens = text_token_bytes();
+  const int num_text = static_cast<int>(tokens.size());
+  for (const int num_languages : {1, 99, 100}) {
+    const int vocab_size = num_text + 8 + num_languages + Tokenizer::kNumTimestamps;
+    const auto tokenizer = Tokenizer::from_tokens(tokens, vocab_size, "file.x");
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    EXPECT_EQ(tokenizer->vocab_size(), vocab_size);
+    EXPECT_EQ(tokenizer->special().eot, num_text);
+    EXPECT_EQ(tokenizer->special().transcribe, num_text + 2 + num_languages + 1);
+    ASSERT_EQ(tokenizer->language_codes().size(), static_cast<std::size_t>(num_languages));
+    EXPECT_EQ(tokenizer->language_codes().back(), languages()[static_cast<std::size_t>(num_languages) - 1].code);
+    for (int id = 0; id < num_text; ++id) {
+      ASSERT_EQ(tokenizer->token_bytes(id), tokens[static_cast<std::size_t>(id)]) << id;
+    }
+  }
+}
+
+TEST(TokenizerFiles, TokensOfEveryByte) {
+  std::vector<std::string> tokens;
+  for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+  const auto tokenizer = Tokenizer::from_tokens(tokens, 256 + 8 + 99 + Tokenizer::kNumTimestamps, "file.x");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  for (int byte = 0; byte < 256; ++byte) {
+    ASSERT_EQ(tokenizer->token_bytes(byte), std::string(1, static_cast<char>(byte)));
+  }
+}
+
+TEST(TokenizerFiles, TheEndOfTextIsNoTextToken) {
+  std::vector<std::string> tokens = text_token_bytes();
+  const int num_text = static_cast<int>(tokens.size());
+  tokens.emplace_back("<|endoftext|>");
+  const auto tokenizer = Tokenizer::from_tokens(tokens, num_text + 8 + 99 + Tokenizer::kNumTimestamps, "file.x");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_EQ(tokenizer->special().eot, num_text);
+  EXPECT_EQ(tokenizer->language_codes().size(), 99u);
+}
+
+TEST(TokenizerFiles, TokensThatFitNoModel) {
+  std::vector<std::string> tokens = text_token_bytes();
+  const int num_text = static_cast<int>(tokens.size());
+  const auto load = [&](int vocab_size) { return code_of(Tokenizer::from_tokens(tokens, vocab_size, "file.x")); };
+  EXPECT_EQ(load(num_text + 8 + 0 + Tokenizer::kNumTimestamps), "tokenizer_size_mismatch");
+  EXPECT_EQ(load(num_text + 8 + 101 + Tokenizer::kNumTimestamps), "tokenizer_size_mismatch");
+  EXPECT_EQ(load(Tokenizer::kNumTimestamps + 1), "tokenizer_size_mismatch");
+  EXPECT_EQ(load(Tokenizer::kNumTimestamps), "invalid_argument");
+  EXPECT_EQ(load((1 << 20) + 1), "invalid_argument");
+  tokens[0] = tokens[1] = "\uFFFD";
+  EXPECT_EQ(load(num_text + 8 + 99 + Tokenizer::kNumTimestamps), "tokenizer_duplicate");
+  tokens.clear();
+  EXPECT_EQ(load(8 + 99 + Tokenizer::kNumTimestamps), "tokenizer_bad_layout");
+  tokens = {"<|endoftext|>"};
+  EXPECT_EQ(load(8 + 99 + Tokenizer::kNumTimestamps), "tokenizer_bad_layout");
 }
 
 class TokenizerFolder : public ::testing::Test {

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "text/testing/mini_vocabulary.h"
+#include "text/utf8.h"
 
 namespace stenod::text {
 namespace {
@@ -80,6 +83,50 @@ TEST_F(TokenizerTest, ConvertsTimestamps) {
   }
   EXPECT_FALSE(tokenizer_.is_timestamp(mini_.timestamp_begin() - 1));
   EXPECT_FALSE(tokenizer_.is_timestamp(mini_.vocab_size()));
+}
+
+/// All bytes by their numbers, then a few longer tokens.
+class TokenizerEncodeTest : public ::testing::Test {
+ protected:
+  static Tokenizer make() {
+    std::vector<std::string> tokens;
+    for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+    for (const char* text : {"th", "the", " the", "'s", "s ", "\xEF\xBF\xBD"}) tokens.emplace_back(text);
+    const int vocab_size = static_cast<int>(tokens.size()) + 8 + 99 + Tokenizer::kNumTimestamps;
+    return Tokenizer::from_tokens(tokens, vocab_size, "test").value();
+  }
+  enum Token { kTh = 256, kThe, kSpaceThe };
+
+  Tokenizer tokenizer_ = make();
+};
+
+TEST_F(TokenizerEncodeTest, MergesWithinTheParts) {
+  EXPECT_THAT(tokenizer_.encode("the the"), ::testing::ElementsAre(kThe, kSpaceThe));
+  EXPECT_THAT(tokenizer_.encode("ath"), ::testing::ElementsAre('a', kTh));
+  EXPECT_THAT(tokenizer_.encode("s a"), ::testing::ElementsAre('s', ' ', 'a')) << "a part ends before the space";
+  EXPECT_THAT(tokenizer_.encode(""), ::testing::IsEmpty());
+}
+
+TEST_F(TokenizerEncodeTest, SpecialTokensCannotBeWritten) {
+  for (const std::string text : {"<|endoftext|>", "<|startoftranscript|><|en|>", " <|0.00|>", "<|notimestamps|>"}) {
+    const std::vector<int> tokens = tokenizer_.encode(text);
+    EXPECT_EQ(tokens.size(), text.size());
+    for (const int token : tokens) EXPECT_TRUE(tokenizer_.is_text(token));
+    EXPECT_EQ(tokenizer_.decode(tokens), text);
+  }
+}
+
+TEST_F(TokenizerEncodeTest, IllFormedUtf8BecomesU_FFFD) {
+  for (const std::string bad : {"\xFF", "a\x80 b", "\xE3\x81", "\xED\xA0\x80", "\xC0\x80", "\xF0\x9F\x98 the"}) {
+    EXPECT_EQ(tokenizer_.encode(bad), tokenizer_.encode(to_valid_utf8(bad)));
+    EXPECT_EQ(tokenizer_.decode(tokenizer_.encode(bad)), to_valid_utf8(bad));
+  }
+}
+
+TEST_F(TokenizerEncodeTest, ACopyEncodesToo) {
+  const Tokenizer copy = tokenizer_;
+  tokenizer_ = MiniVocabulary().tokenizer();
+  EXPECT_THAT(copy.encode("the"), ::testing::ElementsAre(kThe));
 }
 
 }  // namespace

@@ -63,17 +63,17 @@ std::u32string to_form(std::u32string_view text, int extra_options) {
 
 }  // namespace
 
-CharacterClass character_class(char32_t c) {
+MajorCategory major_category(char32_t c) {
   // utf8proc's categories stand in the order of the standard's table.
   const utf8proc_category_t kind = category(c);
-  if (kind == UTF8PROC_CATEGORY_CN) return CharacterClass::kOther;
-  if (kind <= UTF8PROC_CATEGORY_LO) return CharacterClass::kLetter;
-  if (kind <= UTF8PROC_CATEGORY_ME) return CharacterClass::kMark;
-  if (kind <= UTF8PROC_CATEGORY_NO) return CharacterClass::kNumber;
-  if (kind <= UTF8PROC_CATEGORY_PO) return CharacterClass::kPunctuation;
-  if (kind <= UTF8PROC_CATEGORY_SO) return CharacterClass::kSymbol;
-  if (kind <= UTF8PROC_CATEGORY_ZP) return CharacterClass::kSeparator;
-  return CharacterClass::kOther;
+  if (kind == UTF8PROC_CATEGORY_CN) return MajorCategory::kOther;
+  if (kind <= UTF8PROC_CATEGORY_LO) return MajorCategory::kLetter;
+  if (kind <= UTF8PROC_CATEGORY_ME) return MajorCategory::kMark;
+  if (kind <= UTF8PROC_CATEGORY_NO) return MajorCategory::kNumber;
+  if (kind <= UTF8PROC_CATEGORY_PO) return MajorCategory::kPunctuation;
+  if (kind <= UTF8PROC_CATEGORY_SO) return MajorCategory::kSymbol;
+  if (kind <= UTF8PROC_CATEGORY_ZP) return MajorCategory::kSeparator;
+  return MajorCategory::kOther;
 }
 
 bool is_nonspacing_mark(char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; }
@@ -88,8 +88,8 @@ int digit_value(char32_t c) {
 }
 
 bool is_word_character(char32_t c) {
-  const CharacterClass kind = character_class(c);
-  return kind == CharacterClass::kLetter || kind == CharacterClass::kNumber || c == U'_';
+  const MajorCategory kind = major_category(c);
+  return kind == MajorCategory::kLetter || kind == MajorCategory::kNumber || c == U'_';
 }
 
 bool is_word_boundary(std::u32string_view text, std::size_t position) {

@@ -6,11 +6,12 @@
 
 namespace stenod::text {
 
-// What Unicode says about characters, and its forms of texts. The data are utf8proc's. White space is in utf8.h.
+// What Unicode says about characters, and its forms of texts, for the comparison of texts. The data are utf8proc's.
+// White space is in utf8.h; the tokenizer, which must go by one version of Unicode, has unicode_classes.h.
 
-/// The major class of a code point: the first letter of its general category (Unicode 15, table 4-4).
-enum class CharacterClass { kLetter, kMark, kNumber, kPunctuation, kSymbol, kSeparator, kOther };
-CharacterClass character_class(char32_t c);
+/// The first letter of a code point's general category (Unicode 15, table 4-4).
+enum class MajorCategory { kLetter, kMark, kNumber, kPunctuation, kSymbol, kSeparator, kOther };
+MajorCategory major_category(char32_t c);
 
 /// Category Mn: accents and the like.
 bool is_nonspacing_mark(char32_t c);

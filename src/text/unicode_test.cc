@@ -9,21 +9,21 @@ namespace {
 
 std::string lower(std::string_view text) { return to_utf8(lower_case(to_code_points(text))); }
 
-TEST(Unicode, KnowsTheClassOfCharacters) {
-  const auto expect = [](std::u32string_view characters, CharacterClass expected) {
-    for (const char32_t c : characters) EXPECT_EQ(character_class(c), expected) << static_cast<unsigned>(c);
+TEST(Unicode, KnowsTheCategoryOfCharacters) {
+  const auto expect = [](std::u32string_view characters, MajorCategory expected) {
+    for (const char32_t c : characters) EXPECT_EQ(major_category(c), expected) << static_cast<unsigned>(c);
   };
-  expect(U"aÄǅʰ语", CharacterClass::kLetter);
-  expect(U"\u0301\u0903\u20DD", CharacterClass::kMark);
-  expect(U"7٣Ⅳ½", CharacterClass::kNumber);
-  expect(U"_-([«».,。", CharacterClass::kPunctuation);
-  expect(U"+$^©", CharacterClass::kSymbol);
-  expect(U" \u3000\u2028\u2029", CharacterClass::kSeparator);
-  expect(U"\n\u200B\uE000", CharacterClass::kOther);
-  EXPECT_EQ(character_class(0x0378), CharacterClass::kOther);    // not assigned
-  EXPECT_EQ(character_class(0xD800), CharacterClass::kOther);    // a surrogate
-  EXPECT_EQ(character_class(0x110000), CharacterClass::kOther);  // beyond Unicode
-  EXPECT_EQ(character_class(0xFFFFFFFF), CharacterClass::kOther);
+  expect(U"aÄǅʰ语", MajorCategory::kLetter);
+  expect(U"\u0301\u0903\u20DD", MajorCategory::kMark);
+  expect(U"7٣Ⅳ½", MajorCategory::kNumber);
+  expect(U"_-([«».,。", MajorCategory::kPunctuation);
+  expect(U"+$^©", MajorCategory::kSymbol);
+  expect(U" \u3000\u2028\u2029", MajorCategory::kSeparator);
+  expect(U"\n\u200B\uE000", MajorCategory::kOther);
+  EXPECT_EQ(major_category(0x0378), MajorCategory::kOther);    // not assigned
+  EXPECT_EQ(major_category(0xD800), MajorCategory::kOther);    // a surrogate
+  EXPECT_EQ(major_category(0x110000), MajorCategory::kOther);  // beyond Unicode
+  EXPECT_EQ(major_category(0xFFFFFFFF), MajorCategory::kOther);
   EXPECT_TRUE(is_nonspacing_mark(0x0301));
   EXPECT_FALSE(is_nonspacing_mark(0x0903));
 }

@@ -153,6 +153,7 @@ Status FileJob::submit(int channel, SpeechWindow window) {
     request.options.task = options_.task;
     request.options.segmentation = options_.segmentation;
     request.options.word_times = options_.word_timestamps;
+    request.options.search = options_.search;
     request.options.suppressed = recogniser_.suppressed_tokens();
     request.options.thresholds = thresholds_for(window.speech_peak);
     request.options.window = options_.full_window ? whisper::WindowPolicy::kFull : whisper::WindowPolicy::kProportional;
@@ -256,6 +257,7 @@ text::Segment FileJob::make_segment(const Pending& pending, const engine::Window
   written.avg_logprob = result.avg_logprob;
   written.no_speech_prob = result.no_speech_prob;
   written.compression_ratio = result.compression_ratio;
+  written.temperature = result.temperature;
   if (split_) written.channel = pending.channel;
   for (const whisper::WordSpan& word : segment.words) {
     const double start = pending.window.start_time(word.start_s);

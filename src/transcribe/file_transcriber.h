@@ -12,6 +12,14 @@
 
 namespace stenod::transcribe {
 
+/// A beam of 5, and temperatures from 0 to 1 where its text is doubtful: as faster-whisper and openai-whisper have it.
+inline whisper::SearchOptions default_file_search() {
+  whisper::SearchOptions search;
+  search.beam_size = 5;
+  search.temperatures = {0.0f, 0.2f, 0.4f, 0.6f, 0.8f, 1.0f};
+  return search;
+}
+
 struct FileOptions {
   std::optional<std::string> language = {};  ///< Whisper's code; absent: detected in the first window of speech
   whisper::Task task = whisper::Task::kTranscribe;
@@ -21,6 +29,7 @@ struct FileOptions {
   bool word_timestamps = false;
   bool split_channels = false;  ///< each channel its own text
   bool full_window = false;     ///< encode 30 s for every window
+  whisper::SearchOptions search = default_file_search();
   scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
   std::string name = {};  ///< what messages call the file; empty: its path. See audio::DecoderOptions.
 };
