@@ -250,7 +250,7 @@ def test_files_that_cannot_be_read_or_written_are_said(stenod, texts_made_elsewh
             ((folder,), "not a regular file"),
             ((folder / "m2.jsonl",), "m2.jsonl, line 4: at byte"),
             ((folder / "m.jsonl", "--hypotheses", folder / "none"), "not_found"),
-            ((folder / "m.jsonl", "--hypotheses", folder / "m2.jsonl"), "m2.jsonl, line 4: at byte"),
+            ((folder / "m.jsonl", "--hypotheses", folder / "m2.jsonl"), "m2.jsonl, line 3: text: is missing"),
             ((folder / "m.jsonl", "--json", folder / "none" / "r.json"), "there is no folder")):
         result = stenod("eval", *arguments)
         assert result.code == 1 and words in result.err and result.out == "", arguments
