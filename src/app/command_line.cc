@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -63,6 +64,19 @@ Run it as the user that the server runs as: both use the same folder
 constexpr const char* kBenchExamples = R"(Example:
   stenod bench file --repeat 11 clip.wav)";
 
+constexpr const char* kEvalExamples = R"(Examples:
+  stenod eval set/manifest.jsonl
+  stenod eval set/manifest.jsonl --only telephone/en --only long --json now.json
+  stenod eval set/manifest.jsonl --json new.json --against now.json --beam-size 1
+  stenod eval set/manifest.jsonl --hypotheses other.jsonl
+
+docs/eval.md describes the manifest and says how to read the figures. The exit
+status is 0 when every recording was transcribed, 1 when any failed, 2 for wrong
+usage, 130 or 143 after an interruption.)";
+
+/// A language of `stenod eval`: what the manifest says.
+constexpr const char* kGivenLanguage = "given";
+
 /// Values as they were typed, until all is known to be right. One for each command: CLI11 also sets the variables of
 /// the environment on options of commands that were not called.
 struct RawOptions {
@@ -120,8 +134,8 @@ void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw
 }
 
 void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& raw) {
-  const auto is_language = [](const std::string& value) -> std::string {
-    if (value == "auto" || text::find_language(value) != nullptr) return {};
+  const auto is_language = [also = raw.language](const std::string& value) -> std::string {
+    if (value == "auto" || value == also || text::find_language(value) != nullptr) return {};
     return fmt::format("unknown language '{}', expected auto or a code such as en, de, zh", value);
   };
   app.add_option("--language", raw.language, "What is spoken, for instance en; auto finds out")
@@ -382,6 +396,66 @@ CLI::App* add_bench_file(CLI::App& app, BenchFileCommand& command, RawOptions& r
   return added;
 }
 
+CLI::App* add_eval(CLI::App& app, EvalCommand& command, RawOptions& raw) {
+  CLI::App* const added = app.add_subcommand("eval", "Transcribe recordings whose text is known, and count the errors");
+  added->footer(kEvalExamples);
+  // First what says how it is transcribed; finish_eval() keeps these options for the report.
+  raw.language = kGivenLanguage;
+  add_engine_options(*added, command.engine, raw);
+  add_file_options(*added, command.file, raw);
+  added->get_option("--language")
+      ->description("What is spoken: given is what the manifest says; auto finds out")
+      ->type_name("given|auto|CODE");
+  added->add_option("--jobs", command.num_jobs, "Recordings that are transcribed at once")
+      ->check(whole_number(1, 256))
+      ->type_name("N")
+      ->capture_default_str();
+  added->add_option("MANIFEST", command.manifest, "JSON lines: the recordings and their texts")->required();
+  added->add_option("--only", command.only, "Some recordings: a kind, a language, or KIND/LANGUAGE; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("WHICH");
+  added->add_option("--limit", command.limit, "The first N of them; 0: all")
+      ->check(whole_number(0, 100000000))
+      ->type_name("N")
+      ->capture_default_str();
+  added->add_option("--json", command.json, "Write everything there, for programs and for --against")
+      ->type_name("FILE");
+  added->add_option("--against", command.against, "Compare with what --json wrote before")->type_name("FILE");
+  added->add_option("--output", command.output, "Write the transcripts there, as 'transcribe --format jsonl' does")
+      ->type_name("FILE");
+  added->add_option("--hypotheses", command.hypotheses, "Count the errors of these transcripts (JSON lines) instead")
+      ->type_name("FILE");
+  added->add_flag("--quiet", command.quiet, "No progress bar");
+  add_log_level(*added, raw);
+  return added;
+}
+
+/// The options up to --jobs with the values that they have.
+std::vector<std::pair<std::string, std::string>> transcription_options(const CLI::App& app) {
+  std::vector<std::pair<std::string, std::string>> options;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_single_name();
+    if (name == "help") continue;
+    std::string value = option->get_default_str();
+    if (!option->empty()) value = fmt::format("{}", fmt::join(option->results(), " "));
+    if (!value.empty()) options.emplace_back(name, value);
+    if (name == "jobs") break;
+  }
+  return options;
+}
+
+std::optional<UsageExit> finish_eval(const CLI::App& app, RawOptions& raw, EvalCommand& command) {
+  command.options = transcription_options(app);
+  command.language_from_manifest = raw.language == kGivenLanguage;
+  if (command.language_from_manifest) raw.language = "auto";
+  if (!command.hypotheses.empty() && !command.output.empty()) {
+    return wrong("--output: with --hypotheses nothing is transcribed that could be written");
+  }
+  std::optional<UsageExit> problem = finish_engine(app, raw, command.engine);
+  return problem ? problem : finish_file(raw, command.file);
+}
+
 CLI::App* add_key(CLI::App& app, KeyCommand& command, RawOptions& raw, std::string& expires) {
   CLI::App* const added = app.add_subcommand("key", "Create, list and revoke the keys of those who use the server");
   added->footer(kKeyExamples);
@@ -462,25 +536,27 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   app.require_subcommand(1);
   app.fallthrough(false);
 
-  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, key_raw, listen_raw;
+  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, eval_raw, key_raw, listen_raw;
   std::string expires;
   TranscribeCommand transcribe;
   ModelCommand model;
   DoctorCommand doctor;
   BenchFileCommand bench;
+  EvalCommand eval;
   KeyCommand key;
   ServeOptions serve;
   const CLI::App* const transcribe_app = add_transcribe(app, transcribe, transcribe_raw);
   const CLI::App* const model_app = add_model(app, model, model_raw);
   const CLI::App* const doctor_app = add_doctor(app, doctor, doctor_raw);
   const CLI::App* const bench_app = add_bench_file(app, bench, bench_raw);
+  const CLI::App* const eval_app = add_eval(app, eval, eval_raw);
   const CLI::App* const serve_app = serve.add(app);
   const CLI::App* const key_app = add_key(app, key, key_raw, expires);
   ListenCommand listen;
   CLI::App* const listen_app = add_listen(app, listen);
   add_log_level(*listen_app, listen_raw);
   // Known, but not built yet: not shown, and every use says so.
-  for (const char* name : {"worker", "eval", "plan"}) {
+  for (const char* name : {"worker", "plan"}) {
     app.add_subcommand(name)->group("")->allow_extras()->prefix_command();
   }
 
@@ -501,6 +577,9 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
     problem = finish_engine(*bench_app, bench_raw, bench.engine);
     if (!problem) problem = finish_file(bench_raw, bench.file);
     line = {std::move(bench), bench_raw.log_level};
+  } else if (*eval_app) {
+    problem = finish_eval(*eval_app, eval_raw, eval);
+    line = {std::move(eval), eval_raw.log_level};
   } else if (*doctor_app) {
     problem = finish_engine(*doctor_app, doctor_raw, doctor.engine);
     line = {std::move(doctor), doctor_raw.log_level};

@@ -273,13 +273,62 @@ TEST_F(CommandLineTest, WhatIsNotBuiltYetSaysSo) {
            {"transcribe", "--beam-size", "5", "a"},
            {"bench", "file", "--beam-size", "5", "a"},
            {"worker"},
-           {"eval", "manifest.jsonl"},
            {"plan"},
        }) {
     const UsageExit refused = usage(arguments);
     EXPECT_EQ(refused.status, 2);
     EXPECT_THAT(refused.text, HasSubstr("(not_supported)"));
   }
+}
+
+TEST_F(CommandLineTest, EvalTakesTheOptionsOfTranscribe) {
+  const auto eval = [](std::initializer_list<const char*> arguments) {
+    const auto parsed = parse(arguments);
+    if (const auto* usage = std::get_if<UsageExit>(&parsed)) {
+      ADD_FAILURE() << usage->text;
+      return EvalCommand();
+    }
+    return std::get<EvalCommand>(std::get<CommandLine>(parsed).command);
+  };
+  const EvalCommand plain = eval({"eval", "set.jsonl"});
+  EXPECT_EQ(plain.manifest, "set.jsonl");
+  EXPECT_TRUE(plain.language_from_manifest);
+  EXPECT_FALSE(plain.file.language);
+  EXPECT_TRUE(plain.json.empty() && plain.against.empty() && plain.hypotheses.empty() && plain.output.empty());
+  EXPECT_THAT(plain.only, ElementsAre());
+  EXPECT_EQ(plain.limit, 0u);
+  EXPECT_THAT(plain.options, ::testing::Contains(std::pair<std::string, std::string>("model", "base")));
+  EXPECT_THAT(plain.options, ::testing::Contains(std::pair<std::string, std::string>("language", "given")));
+
+  const EvalCommand all =
+      eval({"eval",   "--model", "tiny.en",   "--language", "auto",     "--no-vad", "--threads", "3",
+            "--jobs", "4",       "--only",    "en",         "--only",   "long/es",  "--limit",   "9",
+            "--json", "a.json",  "--against", "b.json",     "--output", "c.jsonl",  "set.jsonl", "--quiet"});
+  EXPECT_EQ(all.engine.model, "tiny.en");
+  EXPECT_EQ(all.engine.num_threads, 3);
+  EXPECT_FALSE(all.language_from_manifest);
+  EXPECT_FALSE(all.file.language);
+  EXPECT_FALSE(all.file.vad);
+  EXPECT_EQ(all.num_jobs, 4u);
+  EXPECT_THAT(all.only, ElementsAre("en", "long/es"));
+  EXPECT_EQ(all.limit, 9u);
+  EXPECT_EQ(all.json, "a.json");
+  EXPECT_EQ(all.against, "b.json");
+  EXPECT_EQ(all.output, "c.jsonl");
+  EXPECT_EQ(all.manifest, "set.jsonl");
+  EXPECT_TRUE(all.quiet);
+  EXPECT_THAT(all.options, ::testing::Contains(std::pair<std::string, std::string>("model", "tiny.en")));
+  EXPECT_THAT(all.options, ::testing::Contains(std::pair<std::string, std::string>("no-vad", "true")));
+  for (const auto& [name, value] : all.options)
+    EXPECT_THAT(name, ::testing::Not(::testing::AnyOf("json", "only", "quiet")));
+
+  EXPECT_EQ(eval({"eval", "set.jsonl", "--language", "German"}).file.language, "de");
+  EXPECT_TRUE(eval({"eval", "set.jsonl", "--language", "given"}).language_from_manifest);
+  EXPECT_THAT(usage({"eval", "set.jsonl", "--language", "xx"}).text, HasSubstr("unknown language 'xx'"));
+  EXPECT_THAT(usage({"transcribe", "a.wav", "--language", "given"}).text, HasSubstr("unknown language 'given'"));
+  EXPECT_THAT(usage({"eval", "set.jsonl", "--hypotheses", "a", "--output", "b"}).text, HasSubstr("--output: with"));
+  EXPECT_EQ(usage({"eval"}).status, 2);
+  EXPECT_EQ(usage({"eval", "set.jsonl", "--limit", "-1"}).status, 2);
 }
 
 TEST_F(CommandLineTest, ServeTakesEverySettingAsAnOption) {

@@ -209,7 +209,7 @@ Result<NextAttempt> conclude(WindowTask& task, const Model& model, whisper::Runn
       .language_probability = decoded.language_probability,
       .num_text_tokens = blank ? 0 : num_text_tokens,
       .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
-      .is_doubled = whisper::is_doubled(text_tokens, options.prefix.size()),
+      .is_repeated = whisper::is_repeated(text_tokens, options.prefix.size()),
       .finish = decoded.finish};
   const auto verdict =
       whisper::assess(figures, options.thresholds, {task.may_be_longer(), task.may_be_warmer()}).verdict;

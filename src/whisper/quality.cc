@@ -13,7 +13,7 @@ std::optional<QualityIssue> find_issue(const QualityFigures& figures, const Qual
   if (figures.no_speech_prob > thresholds.no_speech_prob && figures.avg_logprob <= thresholds.avg_logprob) {
     return QualityIssue::kNoSpeech;
   }
-  if (figures.finish == FinishReason::kRepetition || figures.is_doubled) return QualityIssue::kRepetition;
+  if (figures.finish == FinishReason::kRepetition || figures.is_repeated) return QualityIssue::kRepetition;
   if (figures.compression_ratio > thresholds.compression_ratio) return QualityIssue::kCompressionRatio;
   if (guessing) return QualityIssue::kLowLogprob;
   const float most = thresholds.token_share * static_cast<float>(figures.max_text_tokens);
@@ -39,12 +39,16 @@ int window_frames(int real_frames, int attempt, WindowPolicy policy) {
   return std::min(kMaxEncoderFrames, attempt == 0 ? rounded : 2 * rounded);
 }
 
-bool is_doubled(std::span<const int> text_tokens, std::size_t num_given) {
+bool is_repeated(std::span<const int> text_tokens, std::size_t num_given) {
   const std::size_t num_own = text_tokens.size() - std::min(num_given, text_tokens.size());
   const std::size_t longest = std::min(num_own, text_tokens.size() / 2);
   for (std::size_t length = std::max<std::size_t>(4, (num_own + 1) / 2); length <= longest; ++length) {
     const auto second = text_tokens.last(length);
     if (std::equal(second.begin(), second.end(), text_tokens.last(2 * length).begin())) return true;
+  }
+  const auto own = text_tokens.last(num_own);
+  for (std::size_t period = 2; 3 * period <= num_own; ++period) {
+    if (std::equal(own.begin() + static_cast<std::ptrdiff_t>(period), own.end(), own.begin())) return true;
   }
   return false;
 }

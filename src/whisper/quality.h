@@ -32,11 +32,11 @@ enum class QualityIssue {
 /// A stable name, for instance "no_speech": the reason that users see for audio without text.
 std::string_view issue_name(QualityIssue issue);
 
-/// Whether text is the same four or more tokens twice, and nothing else: too short for a loop to be noticed, but what
-/// models write about short windows more often than people say it.
-/// The first `num_given` tokens were given to the model: they may be the beginning of what it then doubles, or all that
+/// Whether text is the same four or more tokens twice, or two or more tokens three times and oftener, and nothing else:
+/// too short for a loop to be noticed, but what models write about short windows more often than people say it.
+/// The first `num_given` tokens were given to the model: they may be the beginning of what it then repeats, or all that
 /// it writes once more.
-bool is_doubled(std::span<const int> text_tokens, std::size_t num_given = 0);
+bool is_repeated(std::span<const int> text_tokens, std::size_t num_given = 0);
 
 struct QualityFigures {
   float avg_logprob = 0;
@@ -45,7 +45,7 @@ struct QualityFigures {
   float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
   int max_text_tokens = 0;  ///< more than anyone says in that time, in that language
-  bool is_doubled = false;  ///< the whole text is something said twice
+  bool is_repeated = false;  ///< the whole text is something said several times
   FinishReason finish = FinishReason::kEndOfText;
 };
 

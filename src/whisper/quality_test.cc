@@ -177,27 +177,32 @@ TEST(Quality, IssuesHaveDistinctNames) {
   }
 }
 
-TEST(Quality, ADoubledTextIsLookedAtAgainButGivenInTheEnd) {
-  EXPECT_TRUE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 4}));
-  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 1, 2, 3}));  // people do say short things twice
-  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 4, 5}));
-  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 5}));
-  EXPECT_FALSE(is_doubled({}));
+TEST(Quality, ARepeatedTextIsLookedAtAgainButGivenInTheEnd) {
+  EXPECT_TRUE(is_repeated(std::vector{1, 2, 3, 4, 1, 2, 3, 4}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 3, 1, 2, 3}));  // people do say short things twice
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 3, 4, 1, 2, 3, 4, 5}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 3, 4, 1, 2, 3, 5}));
+  EXPECT_FALSE(is_repeated({}));
+  EXPECT_TRUE(is_repeated(std::vector{1, 2, 1, 2, 1, 2}));
+  EXPECT_TRUE(is_repeated(std::vector{1, 2, 3, 1, 2, 3, 1, 2, 3, 1}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 1, 1, 1, 1})) << "no no no no no";
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 1, 2, 1}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 1, 2, 1, 2, 3}));
   // Of 9 9 1 2 some was given.
   const std::vector doubled{9, 9, 1, 2, 3, 4, 1, 2, 3, 4};
-  EXPECT_FALSE(is_doubled(doubled));
-  EXPECT_TRUE(is_doubled(doubled, 2));
-  EXPECT_TRUE(is_doubled(doubled, 4)) << "the beginning of the first time";
-  EXPECT_TRUE(is_doubled(doubled, 6)) << "all of it";
-  EXPECT_FALSE(is_doubled(doubled, 7)) << "that was given";
-  EXPECT_FALSE(is_doubled(doubled, 10));
-  EXPECT_FALSE(is_doubled(doubled, 11));
+  EXPECT_FALSE(is_repeated(doubled));
+  EXPECT_TRUE(is_repeated(doubled, 2));
+  EXPECT_TRUE(is_repeated(doubled, 4)) << "the beginning of the first time";
+  EXPECT_TRUE(is_repeated(doubled, 6)) << "all of it";
+  EXPECT_FALSE(is_repeated(doubled, 7)) << "that was given";
+  EXPECT_FALSE(is_repeated(doubled, 10));
+  EXPECT_FALSE(is_repeated(doubled, 11));
   QualityFigures figures{.avg_logprob = -0.3f,
                          .no_speech_prob = 0.1f,
                          .compression_ratio = 1.9f,
                          .num_text_tokens = 8,
                          .max_text_tokens = 60,
-                         .is_doubled = true};
+                         .is_repeated = true};
   EXPECT_EQ(assess(figures, {}, {.longer_window = true}).verdict, Verdict::kLongerWindow);
   EXPECT_EQ(assess(figures, {}, {}).verdict, Verdict::kAccept);
   EXPECT_EQ(assess(figures, {}, {}).issue, QualityIssue::kRepetition);
