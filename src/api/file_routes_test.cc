@@ -241,7 +241,7 @@ TEST_F(FileRoutesTest, ErrorsNameTheirCauseAndNoFolderOfTheServer) {
   EXPECT_EQ(answer(post({{"langauge", "en"}})), "422 unknown_parameter langauge");
   EXPECT_EQ(answer(post({{"language", "de"}})), "400 invalid_argument language") << "the model knows only English";
   EXPECT_EQ(answer(post({{"model", "huge"}})), "404 model_unknown model");
-  EXPECT_EQ(answer(post({{"beam_size", "5"}})), "400 not_supported beam_size");
+  EXPECT_EQ(answer(post({{"beam_size", "9"}})), "400 invalid_argument beam_size");
   EXPECT_EQ(answer(post({}, std::string((8 << 20) + 1, 'x'))), "413 payload_too_large");
   EXPECT_EQ(answer(testing::call(transcribe_, form_request(), "--b--")->wait()), "422 missing_parameter audio");
   EXPECT_EQ(answer(testing::call(transcribe_, form_request(), "--b")->wait()), "400 multipart_truncated");

@@ -213,6 +213,77 @@ TEST_F(RequestTest, NativeOptions) {
   EXPECT_EQ(native({{"model", "whisper-1"}})->model->name, "base");
 }
 
+TEST_F(RequestTest, DecodingHasFasterWhispersDefaults) {
+  const auto decoding = native({})->file.decoding;
+  EXPECT_EQ(decoding.search.beam_size, 5);
+  EXPECT_EQ(decoding.search.best_of, 5);
+  EXPECT_EQ(decoding.search.temperatures, (std::vector<float>{0, 0.2f, 0.4f, 0.6f, 0.8f, 1}));
+  EXPECT_EQ(openai({})->file.decoding.search.temperatures, decoding.search.temperatures);
+  EXPECT_EQ(openai({{"temperature", "0"}})->file.decoding.search.temperatures, decoding.search.temperatures);
+  EXPECT_EQ(openai({{"temperature", "0.3"}})->file.decoding.search.temperatures, (std::vector<float>{0.3f}));
+  EXPECT_EQ(openai({{"prompt", "Ada"}})->file.decoding.initial_prompt, "Ada");
+}
+
+TEST_F(RequestTest, DecodingAsAskedFor) {
+  const auto request = native({{"beam_size", "3"},
+                               {"best_of", "2"},
+                               {"patience", "1.5"},
+                               {"length_penalty", "-0.5"},
+                               {"temperature", "0,0.5"},
+                               {"seed", "7"},
+                               {"compression_ratio_threshold", "2"},
+                               {"log_prob_threshold", "-0.7"},
+                               {"no_speech_threshold", "0.5"},
+                               {"max_initial_timestamp", "2"},
+                               {"prompt", "Dear Ms Ng,"},
+                               {"hotwords", "stenod"},
+                               {"prefix", "So"},
+                               {"suppress_tokens", "-1,7"},
+                               {"suppress_blank", "false"}});
+  ASSERT_TRUE(request) << request.error().message;
+  const auto& decoding = request->file.decoding;
+  EXPECT_EQ(decoding.search.beam_size, 3);
+  EXPECT_EQ(decoding.search.best_of, 2);
+  EXPECT_FLOAT_EQ(decoding.search.patience, 1.5f);
+  EXPECT_FLOAT_EQ(decoding.search.length_penalty, -0.5f);
+  EXPECT_EQ(decoding.search.temperatures, (std::vector<float>{0, 0.5f}));
+  EXPECT_EQ(decoding.search.seed, 7u);
+  EXPECT_FLOAT_EQ(decoding.thresholds.compression_ratio, 2);
+  EXPECT_FLOAT_EQ(decoding.thresholds.avg_logprob, -0.7f);
+  EXPECT_FLOAT_EQ(decoding.thresholds.no_speech_prob, 0.5f);
+  EXPECT_EQ(decoding.max_initial_timestamp_s, 2);
+  EXPECT_EQ(decoding.initial_prompt, "Dear Ms Ng,");
+  EXPECT_EQ(decoding.hotwords, "stenod");
+  EXPECT_EQ(decoding.prefix, "So");
+  EXPECT_EQ(decoding.suppress_tokens, (std::vector<int>{-1, 7}));
+  EXPECT_FALSE(decoding.suppress_blank);
+  EXPECT_EQ(native({{"suppress_tokens", ""}})->file.decoding.suppress_tokens, std::vector<int>());
+}
+
+TEST_F(RequestTest, DecodingThatIsWrongIsNamed) {
+  const std::pair<const char*, std::vector<std::string>> wrong[] = {
+      {"beam_size", {"", "0", "9", "1.5", "many"}},
+      {"best_of", {"0", "9"}},
+      {"patience", {"0", "nan", "101"}},
+      {"length_penalty", {"inf", "11"}},
+      {"temperature", {"", "-0.1", "2.1", "0,", ",0", "0;1", "nan", "0, 0.2"}},
+      {"seed", {"-1", "1.5"}},
+      {"compression_ratio_threshold", {"-1", ""}},
+      {"log_prob_threshold", {"0.1"}},
+      {"no_speech_threshold", {"1.1"}},
+      {"max_initial_timestamp", {"31"}},
+      {"prompt", {std::string(8001, 'x')}},
+      {"hotwords", {std::string(8001, 'x')}},
+      {"prefix", {std::string(8001, 'x')}},
+      {"suppress_tokens", {"a", "1,", "1 2", "99999999999"}},
+      {"suppress_blank", {"maybe"}}};
+  for (const auto& [name, values] : wrong) {
+    for (const std::string& value : values) {
+      EXPECT_EQ(code(native({{name, value}})), std::string("invalid_argument ") + name) << value.substr(0, 20);
+    }
+  }
+}
+
 TEST_F(RequestTest, NativeErrorsNameTheField) {
   EXPECT_EQ(code(native({{"langauge", "en"}})), "unknown_parameter langauge");
   EXPECT_EQ(code(native({{"language", "klingon"}})), "invalid_argument language");
@@ -228,12 +299,8 @@ TEST_F(RequestTest, NativeErrorsNameTheField) {
   EXPECT_EQ(code(native({{"full_window", "maybe"}})), "invalid_argument full_window");
   EXPECT_EQ(code(native({{"format", "docx"}})), "invalid_argument format");
   EXPECT_EQ(code(native({{"stream", "maybe"}})), "invalid_argument stream");
-  EXPECT_EQ(code(native({{"beam_size", "5"}})), "not_supported beam_size");
   EXPECT_EQ(code(native({{"beam_size", "0"}})), "invalid_argument beam_size");
-  EXPECT_EQ(code(native({{"temperature", "0.2"}})), "not_supported temperature");
   EXPECT_EQ(code(native({{"temperature", "-1"}})), "invalid_argument temperature");
-  EXPECT_EQ(code(native({{"prompt", "Names: Ada"}})), "not_supported prompt");
-  EXPECT_EQ(code(native({{"hotwords", "Ada"}})), "not_supported hotwords");
 }
 
 TEST_F(RequestTest, NativeFormatsCanBeAskedForByAccept) {
@@ -331,8 +398,6 @@ TEST_F(RequestTest, OpenAiErrorsNameTheField) {
   EXPECT_EQ(code(openai({{"response_format", "xml"}})), "invalid_argument response_format");
   EXPECT_EQ(code(openai({{"response_format", "diarized_json"}})), "not_supported response_format");
   EXPECT_EQ(code(openai({{"temperature", "2"}})), "invalid_argument temperature");
-  EXPECT_EQ(code(openai({{"temperature", "0.4"}})), "not_supported temperature");
-  EXPECT_EQ(code(openai({{"prompt", "x"}})), "not_supported prompt");
   EXPECT_EQ(code(openai({{"timestamp_granularities[]", "word"}})), "invalid_argument timestamp_granularities");
   EXPECT_EQ(code(openai({{"response_format", "verbose_json"}, {"timestamp_granularities[]", "letter"}})),
             "invalid_argument timestamp_granularities");

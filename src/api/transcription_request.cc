@@ -8,14 +8,13 @@
 #include <optional>
 #include <utility>
 
+#include "api/decoding_fields.h"
 #include "api/multipart.h"
 #include "api/request_fields.h"
 #include "text/language.h"
 
 namespace stenod::api {
 namespace {
-
-constexpr std::string_view kNoPrompts = "prompts are not offered yet; leave it out";
 
 void read_language(RequestFields& fields, transcribe::FileOptions& file) {
   const std::string value = fields.text("language").value_or("");
@@ -41,12 +40,6 @@ void check_task(RequestFields& fields, const ServedModel* model, whisper::Task t
   if (model == nullptr || task != whisper::Task::kTranslate || model->recogniser->dims().multilingual()) return;
   fields.fail(ErrorCode::kInvalidArgument, param,
               fmt::format("the model {} knows only English and can't translate", model->name));
-}
-
-void read_temperature(RequestFields& fields) {
-  if (fields.number("temperature", 0, 1).value_or(0) != 0) {
-    fields.fail(ErrorCode::kNotSupported, "temperature", "only 0 (greedy decoding) is offered yet; leave it out");
-  }
 }
 
 struct AcceptedType {
@@ -183,12 +176,7 @@ Result<TranscribeRequest> parse_transcribe_request(Fields form, std::string_view
   request.file.vad = fields.flag("vad_filter", true);
   request.file.split_channels = fields.choice("channels", {"mix", "split"}) == "split";
   request.file.full_window = fields.flag("full_window", false);
-  if (fields.number("beam_size", 1, 100).value_or(1) != 1) {
-    fields.fail(ErrorCode::kNotSupported, "beam_size", "only 1 (greedy decoding) is offered yet");
-  }
-  read_temperature(fields);
-  fields.not_yet("prompt", kNoPrompts);
-  fields.not_yet("hotwords", "hotwords are not offered yet; leave it out");
+  read_decoding(fields, request.file.decoding);
 
   read_accept(accept, request);
   if (const auto name = fields.text("format")) {
@@ -232,8 +220,7 @@ Result<OpenAiRequest> parse_openai_request(Fields form, whisper::Task task, std:
   const bool is_subtitles = request.format == OpenAiFormat::kSrt || request.format == OpenAiFormat::kVtt;
   request.subtitles = read_subtitles(fields, is_subtitles, "response_format");
   read_punctuations(fields, request.file);
-  read_temperature(fields);
-  fields.not_yet("prompt", kNoPrompts);
+  read_openai_decoding(fields, request.file.decoding);
 
   if (task == whisper::Task::kTranscribe) {
     read_language(fields, request.file);

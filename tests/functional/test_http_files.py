@@ -142,8 +142,8 @@ def test_what_is_wrong_with_a_file_is_said_beside_its_text(server, reading, audi
     ({"langauge": "en"}, 422, "unknown_parameter", "langauge"),
     ({"language": "klingon"}, 400, "invalid_argument", "language"),
     ({"model": "huge"}, 404, "model_unknown", "model"),
-    ({"beam_size": "5"}, 400, "not_supported", "beam_size"),
-    ({"prompt": "Ada"}, 400, "not_supported", "prompt"),
+    ({"beam_size": "9"}, 400, "invalid_argument", "beam_size"),
+    ({"temperature": "warm"}, 400, "invalid_argument", "temperature"),
     ({"format": "docx"}, 400, "invalid_argument", "format")])
 def test_wrong_options_are_named(server, wav, fields, status, code, param):
     for answer in (server.post_form("/transcribe", wav, fields),
