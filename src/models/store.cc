@@ -10,9 +10,9 @@
 #include "base/paths.h"
 #include "base/sha256.h"
 #include "models/catalogue.h"
-#include "models/ctranslate2_reader.h"
 #include "models/folder_lock.h"
 #include "models/pull.h"
+#include "models/whisper_reader.h"
 
 namespace stenod::models {
 namespace {
@@ -24,10 +24,16 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// Regular files of a folder by name. Folders within are not part of a model.
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+/// The files of a model: itself, or regular files of its folder by name. Folders within are not part of a model.
 Result<std::vector<fs::path>> files_of(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> files;
+  if (is_file(folder)) return std::vector{folder};
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code type_error;
     if (it->is_regular_file(type_error)) files.push_back(it->path());
@@ -57,12 +63,7 @@ std::string source_of(const CatalogueEntry& entry) {
   return fmt::format("{}", fmt::join(sources, ", "));
 }
 
-bool holds(const fs::path& folder, std::string_view file) {
-  std::error_code ignored;
-  return fs::is_regular_file(folder / file, ignored);
-}
-
-bool holds_weights(const fs::path& folder) { return holds(folder, "model.bin") || holds(folder, kVadModelFile); }
+bool holds_weights(const fs::path& path) { return find_whisper_form(path) || is_file(path / kVadModelFile); }
 
 bool is_complete(const fs::path& folder, const CatalogueEntry& entry) {
   return std::all_of(entry.files.begin(), entry.files.end(), [&](const CatalogueFile& file) {
@@ -109,11 +110,12 @@ Result<std::vector<ModelSummary>> Store::list() const {
 
 Result<fs::path> Store::path(std::string_view name_or_path) const {
   fs::path folder(name_or_path);
+  if (!name_or_path.empty() && is_file(folder)) return folder;
   if (name_or_path.empty() || !is_folder(folder)) {
     // A shell's completion may have put a slash behind a name.
     const std::string_view name = name_or_path.substr(0, name_or_path.find_last_not_of('/') + 1);
     if (name.find('/') != name.npos) {
-      return Error{ErrorCode::kNotFound, fmt::format("{}: there is no such folder", name_or_path),
+      return Error{ErrorCode::kNotFound, fmt::format("{}: there is no such file or folder", name_or_path),
                    std::string(name_or_path)};
     }
     STENOD_RETURN_IF_ERROR(check_model_name(std::string(name)));
@@ -125,8 +127,8 @@ Result<fs::path> Store::path(std::string_view name_or_path) const {
   const std::string name = folder.filename();
   const bool can_be_pulled = folder.parent_path() == folder_ && find_in_catalogue(name) != nullptr;
   return Error{ErrorCode::kModelMissingFile,
-               fmt::format("{}: no model: it holds neither model.bin nor {}{}", folder.string(), kVadModelFile,
-                           can_be_pulled ? "; run: stenod model pull " + name : ""),
+               fmt::format("{}: no model: it holds neither model.bin nor model.safetensors nor {}{}", folder.string(),
+                           kVadModelFile, can_be_pulled ? "; run: stenod model pull " + name : ""),
                folder.string()};
 }
 
@@ -142,22 +144,21 @@ Result<ModelInfo> Store::info(std::string_view name_or_path) const {
     info.source = source_of(*entry);
   }
   STENOD_ASSIGN_OR_RETURN(const auto files, files_of(info.path));
-  bool is_whisper = false;
   for (const auto& path : files) {
     STENOD_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
     ModelFileInfo& described = info.files.emplace_back();
     described = {path.filename(), file.bytes().size(), sha256_hex(file.bytes()), std::nullopt};
     info.summary.size += described.size;
-    is_whisper |= described.name == "model.bin";
     if (entry == nullptr) continue;
     for (const auto& published : entry->files) {
       if (published.name == described.name) described.is_as_published = published.sha256 == described.sha256;
     }
   }
-  if (is_whisper || entry == nullptr) {
-    STENOD_ASSIGN_OR_RETURN(const WhisperWeights weights, read_ctranslate2(info.path));
+  info.form = find_whisper_form(info.path);
+  if (info.form || entry == nullptr) {
+    STENOD_ASSIGN_OR_RETURN(const WhisperWeights weights, read_whisper(info.path));
     info.dims = weights.dims;
-    info.type = weights.decoder_layers.front().qkv.weight.type;
+    info.type = weights.decoder_layers.front().qkv.front().weight.type;
   }
   return info;
 }
@@ -170,7 +171,7 @@ Status Store::remove(std::string_view name) const {
   STENOD_RETURN_IF_ERROR(check_model_dir(folder_));
   if (!is_folder(target) && !is_folder(incoming)) return not_installed(name);
   const CatalogueEntry* entry = find_in_catalogue(name);
-  const auto holds_file = [&](const CatalogueFile& file) { return holds(target, file.name); };
+  const auto holds_file = [&](const CatalogueFile& file) { return is_file(target / file.name); };
   if (is_folder(target) && !holds_weights(target) &&
       (entry == nullptr || std::none_of(entry->files.begin(), entry->files.end(), holds_file))) {
     return Error{ErrorCode::kModelMissingFile,
