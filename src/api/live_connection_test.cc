@@ -187,7 +187,7 @@ TEST_F(LiveConnectionTest, WrongSettingsInTheAddressEndItAtOnce) {
   for (const auto& [query, error] : std::vector<std::pair<Fields, std::string>>{
            {{{"speed", "2"}}, "invalid_argument speed"},
            {{{"silence_ms", "1"}}, "invalid_argument silence_ms"},
-           {{{"beam_size", "5"}}, "not_supported beam_size"},
+           {{{"beam_size", "9"}}, "invalid_argument beam_size"},
            {{{"model", "huge"}}, "model_unknown model"},
            {{{"language", "fr"}}, "invalid_argument language"},  // Whisper knows it, this model does not
            {{{"format", "text"}, {"task", "x"}}, "invalid_argument task"}}) {
@@ -246,7 +246,7 @@ TEST_F(LiveConnectionTest, HalfASampleIsAudio) {
 TEST_F(LiveConnectionTest, WrongSettingsInStartEndIt) {
   for (const auto& [members, error] :
        std::vector<std::pair<std::string, std::string>>{{R"("vad_threshold":2)", "invalid_argument vad_threshold"},
-                                                        {R"("prompt":"x")", "not_supported prompt"},
+                                                        {R"("prompt":1)", "invalid_argument prompt"},
                                                         {R"("language":"fr")", "invalid_argument language"}}) {
     const auto client = connect();
     ASSERT_TRUE(client->send(R"({"type":"start",)" + members + '}'));

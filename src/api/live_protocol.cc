@@ -91,12 +91,6 @@ Status assign(T& target, Result<T> value) {
   return {};
 }
 
-/// For options whose part is not built yet: they may be named, at their default.
-Status only_default(bool is_default, std::string_view name, std::string_view what) {
-  if (is_default) return {};
-  return Error{ErrorCode::kNotSupported, fmt::format("{} is not offered yet, {}", name, what), std::string(name)};
-}
-
 struct Setter {
   std::string_view name;
   Status (*apply)(LiveSettings& settings, const Value& value, const LiveOffer& offer);
@@ -151,22 +145,11 @@ constexpr std::array<Setter, 19> kSetters = {{
     {"language", set_language},
     {"task", set_task},
     {"model", set_model},
-    {"prompt",
-     [](LiveSettings&, const Value& v, const LiveOffer&) -> Status {
-       STENOD_ASSIGN_OR_RETURN(const std::string text, v.text());
-       return only_default(text.empty(), "prompt", "leave it out");
-     }},
+    {"prompt", [](LiveSettings& s, const Value& v, const LiveOffer&) { return assign(s.session.prompt, v.text()); }},
     {"hotwords",
-     [](LiveSettings&, const Value& v, const LiveOffer&) -> Status {
-       STENOD_ASSIGN_OR_RETURN(const std::string text, v.text());
-       return only_default(text.empty(), "hotwords", "leave them out");
-     }},
+     [](LiveSettings& s, const Value& v, const LiveOffer&) { return assign(s.session.hotwords, v.text()); }},
     {"beam_size",
-     [](LiveSettings&, const Value& v, const LiveOffer&) -> Status {
-       STENOD_ASSIGN_OR_RETURN(const int size, v.whole_number());
-       if (size < 1) return v.expected("1 or more");
-       return only_default(size == 1, "beam_size", "only 1 is");
-     }},
+     [](LiveSettings& s, const Value& v, const LiveOffer&) { return assign(s.session.beam_size, v.whole_number()); }},
     {"words", [](LiveSettings& s, const Value& v, const LiveOffer&) { return assign(s.session.words, v.flag()); }},
     {"partial_interval_ms", [](LiveSettings& s, const Value& v,
                                const LiveOffer&) { return assign(s.session.partial_interval_ms, v.whole_number()); }},
@@ -361,7 +344,8 @@ std::string ready_message(const std::string& session_id, const LiveSettings& set
   object.integer("sample_rate", session.format.sample_rate).integer("channels", session.format.num_channels);
   object.string("language", session.language.value_or("auto"));
   object.string("task", session.task == whisper::Task::kTranslate ? "translate" : "transcribe");
-  object.string("prompt", "").string("hotwords", "").integer("beam_size", 1).flag("words", session.words);
+  object.string("prompt", session.prompt).string("hotwords", session.hotwords);
+  object.integer("beam_size", session.beam_size).flag("words", session.words);
   object.integer("partial_interval_ms", session.partial_interval_ms).number("vad_threshold", session.vad_threshold);
   object.integer("silence_ms", session.silence_ms).integer("min_speech_ms", session.min_speech_ms);
   object.string("chunking", session.chunking == live::Chunking::kFixed ? "fixed" : "vad");

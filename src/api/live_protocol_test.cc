@@ -178,13 +178,16 @@ TEST(LiveSettings, InAMessageTheyHaveTheirTypes) {
   }
 }
 
-TEST(LiveSettings, WhatIsNotBuiltYetSaysSo) {
-  for (const auto& [name, text, json] :
-       {std::array{"prompt", "Hello", R"("Hello")"}, std::array{"hotwords", "stenod", R"("stenod")"},
-        std::array{"beam_size", "5", "5"}}) {
-    EXPECT_EQ(from_query({{name, text}}), std::string("not_supported ") + name);
-    EXPECT_EQ(from_client(start(name, json)), std::string("not_supported ") + name);
-  }
+TEST(LiveSettings, PromptsAndBeamsAreTaken) {
+  const auto settings =
+      settings_from_query({{"prompt", "Dear Ms Ng,"}, {"hotwords", "stenod, Ng"}, {"beam_size", "5"}}, {});
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(settings->session.prompt, "Dear Ms Ng,");
+  EXPECT_EQ(settings->session.hotwords, "stenod, Ng");
+  EXPECT_EQ(settings->session.beam_size, 5);
+  EXPECT_EQ(from_query({{"beam_size", "6"}}), "invalid_argument beam_size");
+  EXPECT_EQ(from_query({{"prompt", std::string(2001, 'x')}}), "invalid_argument prompt");
+  EXPECT_EQ(from_client(start("hotwords", ('"' + std::string(2001, 'x') + '"').c_str())), "invalid_argument hotwords");
 }
 
 TEST(LiveSettings, AnotherModelThanTheOneServedIsUnknown) {

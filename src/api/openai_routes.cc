@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "text/json_writer.h"
 #include "text/language.h"
+#include "text/milliseconds.h"
 #include "text/utf8.h"
 
 namespace stenod::api {
@@ -23,12 +24,11 @@ json::object usage(const text::Transcript& transcript) {
   return {{"type", "duration"}, {"seconds", static_cast<std::int64_t>(std::ceil(transcript.duration))}};
 }
 
-std::int64_t to_ms(double seconds) { return std::llround(std::fmax(0.0, seconds) * 1000); }
-
 template <typename T>
 void write_interval(text::JsonWriter& json, const T& timed) {
-  json.milliseconds("start", to_ms(timed.start));
-  json.milliseconds("end", to_ms(timed.end));
+  const auto [start, end] = text::interval_ms(timed);
+  json.milliseconds("start", start);
+  json.milliseconds("end", end);
 }
 
 void write_segments(text::JsonWriter& json, const std::vector<text::Segment>& segments) {
@@ -39,7 +39,7 @@ void write_segments(text::JsonWriter& json, const std::vector<text::Segment>& se
     json.element();
     json.open('{');
     json.literal("id", std::to_string(id++));
-    json.literal("seek", std::to_string(to_ms(segment.start) / 10));  // frames of 10 ms
+    json.literal("seek", std::to_string(text::to_ms(segment.start) / 10));  // frames of 10 ms
     write_interval(json, segment);
     json.string("text", segment.text);
     json.literal("tokens", "[]");
@@ -74,7 +74,7 @@ std::string verbose_json(const OpenAiRequest& request, const text::Transcript& t
   json.open('{');
   json.string("task", translates ? "translate" : "transcribe");
   json.string("language", language != nullptr ? language->name : "");
-  json.milliseconds("duration", to_ms(transcript.duration));
+  json.milliseconds("duration", text::to_ms(transcript.duration));
   json.string("text", transcript.text);
   if (request.segments) write_segments(json, transcript.segments);
   if (request.words) write_words(json, transcript.segments);
@@ -140,8 +140,9 @@ void OpenAiAnswer::on_result(transcribe::FileResult result) {
       break;
     case OpenAiFormat::kSrt:
     case OpenAiFormat::kVtt:
-      response.body = text::format_transcript(
-          request_.format == OpenAiFormat::kSrt ? text::Format::kSrt : text::Format::kVtt, {file_name(), transcript});
+      response.body =
+          text::format_transcript(request_.format == OpenAiFormat::kSrt ? text::Format::kSrt : text::Format::kVtt,
+                                  {file_name(), transcript}, {.subtitles = request_.subtitles});
       break;
   }
   reply().send(std::move(response));

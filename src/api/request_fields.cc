@@ -55,6 +55,14 @@ std::optional<double> RequestFields::number(std::string_view name, double min, d
   return std::nullopt;
 }
 
+std::optional<int> RequestFields::whole_number(std::string_view name, int min, int max) {
+  const auto value = number(name, min, max);
+  if (!value) return std::nullopt;
+  const int whole = static_cast<int>(*value);
+  if (whole != *value) fail(ErrorCode::kInvalidArgument, name, fmt::format("{}, expected a whole number", *value));
+  return whole;
+}
+
 std::string RequestFields::choice(std::string_view name, std::initializer_list<std::string_view> choices) {
   auto value = text(name);
   if (!value) return std::string(*choices.begin());

@@ -22,6 +22,7 @@ class RequestFields {
   /// "true" or "false", in any case, or 1 or 0.
   bool flag(std::string_view name, bool otherwise);
   std::optional<double> number(std::string_view name, double min, double max);
+  std::optional<int> whole_number(std::string_view name, int min, int max);
   /// One of `choices`; the first where it is not given.
   std::string choice(std::string_view name, std::initializer_list<std::string_view> choices);
   /// All values of `name` and of `name[]`.

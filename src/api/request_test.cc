@@ -75,6 +75,17 @@ TEST(RequestFields, Numbers) {
   }
 }
 
+TEST(RequestFields, WholeNumbers) {
+  EXPECT_EQ(fields_of({{"a", "1"}}).whole_number("a", 1, 9), 1);
+  EXPECT_EQ(fields_of({{"a", "9"}}).whole_number("a", 1, 9), 9);
+  EXPECT_EQ(fields_of({}).whole_number("a", 1, 9), std::nullopt);
+  for (const char* bad : {"", "x", "1.5", "0", "10", "-1", "1x", "nan", "99999999999"}) {
+    RequestFields fields = fields_of({{"a", bad}});
+    fields.whole_number("a", 1, 9);
+    EXPECT_EQ(code_of(fields.finish()), "invalid_argument a") << bad;
+  }
+}
+
 TEST(RequestFields, Choices) {
   EXPECT_EQ(fields_of({}).choice("a", {"x", "y"}), "x");
   EXPECT_EQ(fields_of({{"a", "y"}}).choice("a", {"x", "y"}), "y");
@@ -237,6 +248,43 @@ TEST_F(RequestTest, NativeFormatsCanBeAskedForByAccept) {
   EXPECT_EQ(native({}, "text/event-stream")->format, text::Format::kJson);
   EXPECT_FALSE(native({{"stream", "false"}}, "text/event-stream")->stream);
   EXPECT_EQ(native({{"format", "srt"}}, "text/event-stream")->format, text::Format::kSrt);
+}
+
+TEST_F(RequestTest, SubtitlesNeedTheTimesOfWords) {
+  const auto lines = native({{"format", "srt"}, {"max_line_width", "42"}, {"max_line_count", "2"}});
+  ASSERT_TRUE(lines) << lines.error().message;
+  EXPECT_EQ(lines->layout.subtitles.max_line_width, 42);
+  EXPECT_EQ(lines->layout.subtitles.max_line_count, 2);
+  EXPECT_TRUE(lines->file.word_timestamps);
+  EXPECT_FALSE(lines->layout.words) << "JSON holds them only when asked to";
+  EXPECT_FALSE(native({{"format", "srt"}})->file.word_timestamps);
+  EXPECT_TRUE(native({{"word_timestamps", "true"}})->layout.words);
+  EXPECT_EQ(native({{"max_words_per_line", "3"}}, "text/vtt")->layout.subtitles.max_words_per_line, 3);
+  EXPECT_TRUE(native({{"format", "vtt"}, {"highlight_words", "true"}})->layout.subtitles.highlight_words);
+  EXPECT_EQ(code(native({{"max_line_width", "42"}})), "invalid_argument format");
+  EXPECT_EQ(code(native({{"format", "srt"}, {"max_line_count", "2"}})), "invalid_argument max_line_count");
+  for (const char* name : {"max_line_width", "max_line_count", "max_words_per_line"}) {
+    for (const char* value : {"0", "1001", "2.5", "many"}) {
+      EXPECT_EQ(code(native({{"format", "srt"}, {name, value}})), std::string("invalid_argument ") + name) << value;
+    }
+  }
+  EXPECT_EQ(code(native({{"format", "srt"}, {"highlight_words", "maybe"}})), "invalid_argument highlight_words");
+
+  for (const auto task : {whisper::Task::kTranscribe, whisper::Task::kTranslate}) {
+    const auto request = openai({{"response_format", "vtt"}, {"max_line_width", "42"}}, task);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->subtitles.max_line_width, 42);
+    EXPECT_TRUE(request->file.word_timestamps);
+    EXPECT_EQ(code(openai({{"highlight_words", "true"}}, task)), "invalid_argument response_format");
+  }
+}
+
+TEST_F(RequestTest, PunctuationOfWords) {
+  EXPECT_EQ(native({})->file.punctuations, std::nullopt);
+  EXPECT_EQ(native({{"prepend_punctuations", "«"}, {"append_punctuations", ""}})->file.punctuations,
+            (text::Punctuations{"«", ""}));
+  EXPECT_EQ(openai({{"append_punctuations", "."}})->file.punctuations, (text::Punctuations{.appended = "."}));
+  EXPECT_EQ(code(native({{"append_punctuations", std::string(257, '.')}})), "invalid_argument append_punctuations");
 }
 
 TEST_F(RequestTest, OpenAiDefaultsAndOptions) {

@@ -39,20 +39,21 @@ std::string_view content_type(text::Format format) {
 class TranscribeAnswer : public FileAnswer {
  public:
   TranscribeAnswer(const FileRoutes& routes, const access::Principal& principal, std::shared_ptr<HttpReply> reply,
-                   text::Format format, bool stream)
-      : FileAnswer(routes, principal, reply), format_(format) {
-    if (stream) events_.emplace(std::move(reply));
+                   const TranscribeRequest& request)
+      : FileAnswer(routes, principal, reply), format_(request.format), layout_(request.layout) {
+    if (request.stream) events_.emplace(std::move(reply));
   }
 
  private:
   void on_progress(const transcribe::FileProgress& progress) override;
   void on_segment(const text::Segment& segment) override {
-    if (events_) check(events_->send("segment", text::format_segment(segment)));
+    if (events_) check(events_->send("segment", text::format_segment(segment, layout_)));
   }
   void on_result(transcribe::FileResult result) override;
   void on_error(const Error& error) override;
 
   const text::Format format_;
+  const text::FormatOptions layout_;
   const Clock::time_point start_ = Clock::now();
   std::optional<EventStream> events_;
   std::string last_progress_;
@@ -88,14 +89,14 @@ void TranscribeAnswer::on_result(transcribe::FileResult result) {
       events_->send("warning", json::serialize(json::object{{"message", warning}}));
     }
     // Programs often read events line by line.
-    events_->send("result", format_ == text::Format::kJson ? text::format_json_on_one_line(transcript)
-                                                           : text::format_transcript(format_, transcript));
+    events_->send("result", format_ == text::Format::kJson ? text::format_json_on_one_line(transcript, layout_)
+                                                           : text::format_transcript(format_, transcript, layout_));
     events_->finish();
     return;
   }
   HttpResponse response;
   response.content_type = content_type(format_);
-  response.body = text::format_transcript(format_, transcript);
+  response.body = text::format_transcript(format_, transcript, layout_);
   response.headers = warning_fields(warnings);
   reply().send(std::move(response));
 }
@@ -127,7 +128,7 @@ class TranscribeHandler : public RequestHandler {
     upload->fields.insert(upload->fields.end(), query_.begin(), query_.end());
     const auto request = parse_transcribe_request(std::move(upload->fields), accept_, routes_.models);
     if (!request) return reply->send(error_response(request.error()));
-    std::make_shared<TranscribeAnswer>(routes_, principal_, std::move(reply), request->format, request->stream)
+    std::make_shared<TranscribeAnswer>(routes_, principal_, std::move(reply), *request)
         ->start(*std::move(upload), *request->model, request->file);
   }
 

@@ -71,6 +71,39 @@ void read_accept(std::string_view accept, TranscribeRequest& request) {
   request.format = found->format.value_or(request.format);
 }
 
+/// `format_field`: the one that says whether the answer is subtitles.
+text::SubtitleOptions read_subtitles(RequestFields& fields, bool are_written, std::string_view format_field) {
+  text::SubtitleOptions subtitles;
+  subtitles.max_line_width = fields.whole_number("max_line_width", 1, text::kMaxLineWidth);
+  subtitles.max_line_count = fields.whole_number("max_line_count", 1, text::kMaxLineCount);
+  subtitles.max_words_per_line = fields.whole_number("max_words_per_line", 1, text::kMaxWordsPerLine);
+  subtitles.highlight_words = fields.flag("highlight_words", false);
+  if (subtitles.max_line_count && !subtitles.max_line_width) {
+    fields.fail(ErrorCode::kInvalidArgument, "max_line_count", "needs max_line_width");
+  }
+  if (subtitles.need_words() && !are_written) {
+    fields.fail(ErrorCode::kInvalidArgument, format_field,
+                "lines and highlighted words are of subtitles; use srt or vtt");
+  }
+  return subtitles;
+}
+
+void read_punctuations(RequestFields& fields, transcribe::FileOptions& file) {
+  const auto read = [&](std::string_view name, std::string text::Punctuations::*marks) {
+    const auto value = fields.text(name);
+    if (!value) return;
+    if (value->size() > text::kMaxPunctuationBytes) {
+      fields.fail(ErrorCode::kInvalidArgument, name,
+                  fmt::format("{} bytes, expected at most {}", value->size(), text::kMaxPunctuationBytes));
+      return;
+    }
+    if (!file.punctuations) file.punctuations.emplace();
+    (*file.punctuations).*marks = *value;
+  };
+  read("prepend_punctuations", &text::Punctuations::prepended);
+  read("append_punctuations", &text::Punctuations::appended);
+}
+
 /// How the audio is cut is the server's business: what OpenAI has as defaults is taken, nothing else.
 void read_chunking_strategy(RequestFields& fields) {
   const std::string strategy = fields.text("chunking_strategy").value_or("auto");
@@ -167,6 +200,10 @@ Result<TranscribeRequest> parse_transcribe_request(Fields form, std::string_view
     }
   }
   request.stream = fields.flag("stream", request.stream);
+  request.layout.words = request.file.word_timestamps;
+  request.layout.subtitles = read_subtitles(fields, text::is_subtitles(request.format), "format");
+  request.file.word_timestamps = request.file.word_timestamps || request.layout.subtitles.need_words();
+  read_punctuations(fields, request.file);
   STENOD_RETURN_IF_ERROR(fields.finish());
   return request;
 }
@@ -192,6 +229,9 @@ Result<OpenAiRequest> parse_openai_request(Fields form, whisper::Task task, std:
                    : format == "verbose_json" ? OpenAiFormat::kVerboseJson
                    : format == "vtt"          ? OpenAiFormat::kVtt
                                               : OpenAiFormat::kJson;
+  const bool is_subtitles = request.format == OpenAiFormat::kSrt || request.format == OpenAiFormat::kVtt;
+  request.subtitles = read_subtitles(fields, is_subtitles, "response_format");
+  read_punctuations(fields, request.file);
   read_temperature(fields);
   fields.not_yet("prompt", kNoPrompts);
 
@@ -209,7 +249,7 @@ Result<OpenAiRequest> parse_openai_request(Fields form, whisper::Task task, std:
     if (!granularities.empty() && request.format != OpenAiFormat::kVerboseJson) {
       fields.fail(ErrorCode::kInvalidArgument, "timestamp_granularities", "needs response_format verbose_json");
     }
-    request.words = request.file.word_timestamps = has("word");
+    request.words = has("word");
     request.segments = has("segment") || granularities.empty();
     request.stream = fields.flag("stream", false);
     if (request.stream && request.format != OpenAiFormat::kJson && request.format != OpenAiFormat::kText) {
@@ -221,6 +261,7 @@ Result<OpenAiRequest> parse_openai_request(Fields form, whisper::Task task, std:
       fields.not_yet(name, "not offered yet; leave it out");
     }
   }
+  request.file.word_timestamps = request.words || request.subtitles.need_words();
   STENOD_RETURN_IF_ERROR(fields.finish());
   return request;
 }

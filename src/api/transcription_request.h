@@ -29,6 +29,7 @@ struct TranscribeRequest {
   const ServedModel* model = nullptr;
   transcribe::FileOptions file;
   text::Format format = text::Format::kJson;
+  text::FormatOptions layout;
   bool stream = false;  ///< answered by server-sent events
 };
 /// `accept`: the request's header field, which counts where `format` or `stream` are not given. Errors also:
@@ -43,6 +44,7 @@ struct OpenAiRequest {
   const ServedModel* model = nullptr;
   transcribe::FileOptions file;
   OpenAiFormat format = OpenAiFormat::kJson;
+  text::SubtitleOptions subtitles;
   bool segments = true;  ///< verbose_json holds segments
   bool words = false;    ///< verbose_json holds words
   bool stream = false;

@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include <utility>
 
 #include "app/console.h"
+#include "app/decoding_options.h"
+#include "app/option_checks.h"
 #include "app/serve_options.h"
 #include "text/language.h"
 
@@ -36,6 +39,7 @@ constexpr const char* kTranscribeExamples = R"(Examples:
   stenod transcribe --word-timestamps --format jsonl interview.m4a
   stenod transcribe --channels split --format json call.wav
   stenod transcribe --format srt --output-dir subtitles/ *.mp4
+  stenod transcribe --format srt --max-line-width 42 --max-line-count 2 film.mkv
 
 The text goes to standard output, in the order of the files; messages go to
 standard error. The exit status is 0 when every file was transcribed, 1 when any
@@ -44,6 +48,7 @@ failed, 2 for wrong usage, 130 or 143 after an interruption.)";
 constexpr const char* kModelExamples = R"(Examples:
   stenod model list
   stenod model pull base
+  stenod model pull Systran/faster-whisper-small@main
   stenod model info base)";
 
 constexpr const char* kKeyExamples = R"(Examples:
@@ -59,6 +64,19 @@ Run it as the user that the server runs as: both use the same folder
 constexpr const char* kBenchExamples = R"(Example:
   stenod bench file --repeat 11 clip.wav)";
 
+constexpr const char* kEvalExamples = R"(Examples:
+  stenod eval set/manifest.jsonl
+  stenod eval set/manifest.jsonl --only telephone/en --only long --json now.json
+  stenod eval set/manifest.jsonl --json new.json --against now.json --beam-size 1
+  stenod eval set/manifest.jsonl --hypotheses other.jsonl
+
+docs/eval.md describes the manifest and says how to read the figures. The exit
+status is 0 when every recording was transcribed, 1 when any failed, 2 for wrong
+usage, 130 or 143 after an interruption.)";
+
+/// A language of `stenod eval`: what the manifest says.
+constexpr const char* kGivenLanguage = "given";
+
 /// Values as they were typed, until all is known to be right. One for each command: CLI11 also sets the variables of
 /// the environment on options of commands that were not called.
 struct RawOptions {
@@ -70,7 +88,6 @@ struct RawOptions {
   std::string task = "transcribe";
   std::string channels = "mix";
   std::string format = "text";
-  int beam_size = 1;
   bool no_vad = false;
 };
 
@@ -86,28 +103,6 @@ std::optional<std::string> environment(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr || *value == '\0') return std::nullopt;
   return value;
-}
-
-CLI::Validator whole_number(int min, int max) {
-  const auto check = [min, max](const std::string& typed) -> std::string {
-    int value = 0;
-    const auto [end, error] = std::from_chars(typed.data(), typed.data() + typed.size(), value);
-    const bool is_number = end == typed.data() + typed.size() && error != std::errc::invalid_argument;
-    if (is_number && error == std::errc() && value >= min && value <= max) return {};
-    return fmt::format("'{}' is {}, expected {} to {}", typed, is_number ? "out of range" : "no number", min, max);
-  };
-  return CLI::Validator(check, "");
-}
-
-CLI::Validator not_negative(double max) {
-  const auto check = [max](const std::string& typed) -> std::string {
-    double value = -1;
-    const auto [end, error] = std::from_chars(typed.data(), typed.data() + typed.size(), value);
-    const bool is_read = error == std::errc() && end == typed.data() + typed.size();
-    if (is_read && value >= 0 && value <= max) return {};  // not NaN either
-    return fmt::format("'{}' is not allowed, expected a number from 0 to {}", typed, max);
-  };
-  return CLI::Validator(check, "");
 }
 
 void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw) {
@@ -139,8 +134,8 @@ void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw
 }
 
 void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& raw) {
-  const auto is_language = [](const std::string& value) -> std::string {
-    if (value == "auto" || text::find_language(value) != nullptr) return {};
+  const auto is_language = [also = raw.language](const std::string& value) -> std::string {
+    if (value == "auto" || value == also || text::find_language(value) != nullptr) return {};
     return fmt::format("unknown language '{}', expected auto or a code such as en, de, zh", value);
   };
   app.add_option("--language", raw.language, "What is spoken, for instance en; auto finds out")
@@ -151,10 +146,6 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->check(CLI::IsMember({"transcribe", "translate"}))
       ->type_name("TASK")
       ->capture_default_str();
-  app.add_option("--beam-size", raw.beam_size, "Hypotheses that are followed at once; only 1 is offered yet")
-      ->check(whole_number(1, 100))
-      ->type_name("N")
-      ->capture_default_str();
   app.add_flag("--no-vad", raw.no_vad, "Take everything for speech");
   app.add_flag("--word-timestamps", file.word_timestamps, "Start, end and probability of each word");
   app.add_option("--channels", raw.channels, "All channels mixed, or the text of each apart")
@@ -162,6 +153,7 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->type_name("MODE")
       ->capture_default_str();
   app.add_flag("--full-window", file.full_window, "Encode 30 s for every window, as Whisper was trained; slower");
+  add_decoding_options(app, file.decoding);
 }
 
 /// Names what gave an option its value: the option where it was typed, else the variable of the environment.
@@ -202,9 +194,38 @@ std::optional<UsageExit> finish_engine(const CLI::App& app, const RawOptions& ra
   return std::nullopt;
 }
 
+/// The formats of "all" or a list such as "srt,json", each once. Nothing where one is unknown.
+std::vector<text::Format> parse_formats(std::string_view names) {
+  std::vector<text::Format> formats;
+  if (names == "all") {
+    const auto all = text::all_formats();
+    return {all.begin(), all.end()};
+  }
+  for (std::size_t begin = 0; begin <= names.size();) {
+    const std::size_t end = std::min(names.find(',', begin), names.size());
+    const auto format = text::parse_format(names.substr(begin, end - begin));
+    if (!format) return {};
+    if (std::find(formats.begin(), formats.end(), *format) == formats.end()) formats.push_back(*format);
+    begin = end + 1;
+  }
+  return formats;
+}
+
 std::optional<UsageExit> finish_format(const RawOptions& raw, TranscribeCommand& command) {
-  command.format = *text::parse_format(raw.format);
-  const bool can_follow_itself = command.format == text::Format::kText || command.format == text::Format::kJsonl;
+  command.formats = parse_formats(raw.format);
+  command.layout.words = command.file.word_timestamps;
+  if (command.layout.subtitles.need_words()) {
+    if (std::none_of(command.formats.begin(), command.formats.end(), text::is_subtitles)) {
+      return wrong(
+          fmt::format("--format {}: lines and highlighted words are of subtitles; use srt or vtt", raw.format));
+    }
+    command.file.word_timestamps = true;
+  }
+  if (command.formats.size() > 1 && command.output_dir.empty()) {
+    return wrong(fmt::format("--format {}: one output can't hold several formats; use --output-dir", raw.format));
+  }
+  const text::Format format = command.formats.front();
+  const bool can_follow_itself = format == text::Format::kText || format == text::Format::kJsonl;
   if (command.files.size() > 1 && command.output_dir.empty() && !can_follow_itself) {
     return wrong(fmt::format("--format {}: one output can't hold several files; use --format jsonl or --output-dir",
                              raw.format));
@@ -213,9 +234,6 @@ std::optional<UsageExit> finish_format(const RawOptions& raw, TranscribeCommand&
 }
 
 std::optional<UsageExit> finish_file(const RawOptions& raw, transcribe::FileOptions& file) {
-  if (raw.beam_size != 1) {
-    return wrong("--beam-size: only 1 (greedy decoding) is offered yet", ErrorCode::kNotSupported);
-  }
   if (raw.language != "auto") file.language = std::string(text::find_language(raw.language)->code);
   if (raw.task == "translate") file.task = whisper::Task::kTranslate;
   file.vad = !raw.no_vad;
@@ -260,6 +278,49 @@ UsageExit usage_exit(const CLI::App& app, const CLI::ParseError& error) {
   return {2, fmt::format("error: {}\nSee: {} --help\n", printable(usage_problem(*at, error)), command)};
 }
 
+void add_subtitle_options(CLI::App& app, TranscribeCommand& command) {
+  text::SubtitleOptions& subtitles = command.layout.subtitles;
+  constexpr const char* kGroup = "Subtitles (srt, vtt), by the times of words";
+  CLI::Option* const width = app.add_option("--max-line-width", subtitles.max_line_width, "Characters in a line")
+                                 ->check(whole_number(1, text::kMaxLineWidth))
+                                 ->type_name("N")
+                                 ->group(kGroup);
+  app.add_option("--max-line-count", subtitles.max_line_count,
+                 "Lines in a cue, which is then filled across segments; with --max-line-width")
+      ->check(whole_number(1, text::kMaxLineCount))
+      ->type_name("N")
+      ->needs(width)
+      ->group(kGroup);
+  app.add_option("--max-words-per-line", subtitles.max_words_per_line, "Words in a cue")
+      ->check(whole_number(1, text::kMaxWordsPerLine))
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_flag("--highlight-words", subtitles.highlight_words, "Underline each word while it is spoken")->group(kGroup);
+}
+
+void add_punctuation_options(CLI::App& app, transcribe::FileOptions& file) {
+  const auto add = [&](const char* name, std::string text::Punctuations::*marks, const char* what) {
+    app.add_option_function<std::string>(
+           name,
+           [&file, marks](const std::string& typed) {
+             if (!file.punctuations) file.punctuations.emplace();
+             (*file.punctuations).*marks = typed;
+           },
+           what)
+        ->check(CLI::Validator(
+            [](const std::string& typed) {
+              return typed.size() <= text::kMaxPunctuationBytes
+                         ? std::string()
+                         : fmt::format("{} bytes, expected at most {}", typed.size(), text::kMaxPunctuationBytes);
+            },
+            ""))
+        ->type_name("MARKS")
+        ->default_str(std::string(text::Punctuations().*marks));
+  };
+  add("--prepend-punctuations", &text::Punctuations::prepended, "Marks that are part of the word after them");
+  add("--append-punctuations", &text::Punctuations::appended, "Marks that are part of the word before them");
+}
+
 CLI::App* add_transcribe(CLI::App& app, TranscribeCommand& command, RawOptions& raw) {
   CLI::App* const added =
       app.add_subcommand("transcribe", "Transcribe recordings: anything that FFmpeg reads, of any length");
@@ -267,10 +328,17 @@ CLI::App* add_transcribe(CLI::App& app, TranscribeCommand& command, RawOptions& 
   added->add_option("FILE", command.files, "Audio or video files")->required();
   add_engine_options(*added, command.engine, raw);
   add_file_options(*added, command.file, raw);
-  added->add_option("--format", raw.format, "What is written")
-      ->check(CLI::IsMember({"text", "json", "jsonl", "srt", "vtt", "tsv"}))
+  add_punctuation_options(*added, command.file);
+  const auto are_formats = [](const std::string& typed) -> std::string {
+    if (!parse_formats(typed).empty()) return {};
+    return fmt::format("unknown '{}', expected text, json, jsonl, srt, vtt or tsv; or some of them with commas, or all",
+                       typed);
+  };
+  added->add_option("--format", raw.format, "What is written; several, or all, with --output-dir: srt,json")
+      ->check(CLI::Validator(are_formats, ""))
       ->type_name("FORMAT")
       ->capture_default_str();
+  add_subtitle_options(*added, command);
   added->add_option("--output-dir", command.output_dir, "Write one file for each recording there")->type_name("DIR");
   added->add_option("--jobs", command.num_jobs, "Files that are transcribed at once")
       ->check(whole_number(1, 256))
@@ -289,10 +357,11 @@ CLI::App* add_model(CLI::App& app, ModelCommand& command, RawOptions& raw) {
     CLI::App* const action_app = added->add_subcommand(name, what);
     if (action != ModelAction::kList) action_app->add_option("NAME", command.names, "Models")->required();
     if (action == ModelAction::kPull) action_app->add_flag("--quiet", command.quiet, "No progress bar");
+    if (action == ModelAction::kList) action_app->add_flag("--json", command.json, "As JSON, for programs");
     add_log_level(*action_app, raw);
     action_app->callback([&command, action] { command.action = action; });
   };
-  add_action(ModelAction::kPull, "pull", "Download models, for instance: stenod model pull base");
+  add_action(ModelAction::kPull, "pull", "Download models by name, or any Whisper of the hub as OWNER/NAME[@REVISION]");
   add_action(ModelAction::kList, "list", "What is installed, and what can be pulled");
   add_action(ModelAction::kInfo, "info", "Sizes, types, licence and checksums of a model");
   add_action(ModelAction::kPath, "path", "The folder of an installed model");
@@ -327,6 +396,66 @@ CLI::App* add_bench_file(CLI::App& app, BenchFileCommand& command, RawOptions& r
   return added;
 }
 
+CLI::App* add_eval(CLI::App& app, EvalCommand& command, RawOptions& raw) {
+  CLI::App* const added = app.add_subcommand("eval", "Transcribe recordings whose text is known, and count the errors");
+  added->footer(kEvalExamples);
+  // First what says how it is transcribed; finish_eval() keeps these options for the report.
+  raw.language = kGivenLanguage;
+  add_engine_options(*added, command.engine, raw);
+  add_file_options(*added, command.file, raw);
+  added->get_option("--language")
+      ->description("What is spoken: given is what the manifest says; auto finds out")
+      ->type_name("given|auto|CODE");
+  added->add_option("--jobs", command.num_jobs, "Recordings that are transcribed at once")
+      ->check(whole_number(1, 256))
+      ->type_name("N")
+      ->capture_default_str();
+  added->add_option("MANIFEST", command.manifest, "JSON lines: the recordings and their texts")->required();
+  added->add_option("--only", command.only, "Some recordings: a kind, a language, or KIND/LANGUAGE; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("WHICH");
+  added->add_option("--limit", command.limit, "The first N of them; 0: all")
+      ->check(whole_number(0, 100000000))
+      ->type_name("N")
+      ->capture_default_str();
+  added->add_option("--json", command.json, "Write everything there, for programs and for --against")
+      ->type_name("FILE");
+  added->add_option("--against", command.against, "Compare with what --json wrote before")->type_name("FILE");
+  added->add_option("--output", command.output, "Write the transcripts there, as 'transcribe --format jsonl' does")
+      ->type_name("FILE");
+  added->add_option("--hypotheses", command.hypotheses, "Count the errors of these transcripts (JSON lines) instead")
+      ->type_name("FILE");
+  added->add_flag("--quiet", command.quiet, "No progress bar");
+  add_log_level(*added, raw);
+  return added;
+}
+
+/// The options up to --jobs with the values that they have.
+std::vector<std::pair<std::string, std::string>> transcription_options(const CLI::App& app) {
+  std::vector<std::pair<std::string, std::string>> options;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_single_name();
+    if (name == "help") continue;
+    std::string value = option->get_default_str();
+    if (!option->empty()) value = fmt::format("{}", fmt::join(option->results(), " "));
+    if (!value.empty()) options.emplace_back(name, value);
+    if (name == "jobs") break;
+  }
+  return options;
+}
+
+std::optional<UsageExit> finish_eval(const CLI::App& app, RawOptions& raw, EvalCommand& command) {
+  command.options = transcription_options(app);
+  command.language_from_manifest = raw.language == kGivenLanguage;
+  if (command.language_from_manifest) raw.language = "auto";
+  if (!command.hypotheses.empty() && !command.output.empty()) {
+    return wrong("--output: with --hypotheses nothing is transcribed that could be written");
+  }
+  std::optional<UsageExit> problem = finish_engine(app, raw, command.engine);
+  return problem ? problem : finish_file(raw, command.file);
+}
+
 CLI::App* add_key(CLI::App& app, KeyCommand& command, RawOptions& raw, std::string& expires) {
   CLI::App* const added = app.add_subcommand("key", "Create, list and revoke the keys of those who use the server");
   added->footer(kKeyExamples);
@@ -342,7 +471,7 @@ CLI::App* add_key(CLI::App& app, KeyCommand& command, RawOptions& raw, std::stri
   create
       ->add_option("--minutes-per-day", key->limits.audio_minutes_per_day,
                    "Minutes of audio a day (UTC), live and files; 0: no limit")
-      ->check(not_negative(1e9))
+      ->check(number(0, 1e9))
       ->type_name("M")
       ->capture_default_str();
   create->add_flag("--admin", key->is_admin, "May also see what others do");
@@ -407,25 +536,27 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   app.require_subcommand(1);
   app.fallthrough(false);
 
-  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, key_raw, listen_raw;
+  RawOptions transcribe_raw, model_raw, doctor_raw, bench_raw, eval_raw, key_raw, listen_raw;
   std::string expires;
   TranscribeCommand transcribe;
   ModelCommand model;
   DoctorCommand doctor;
   BenchFileCommand bench;
+  EvalCommand eval;
   KeyCommand key;
   ServeOptions serve;
   const CLI::App* const transcribe_app = add_transcribe(app, transcribe, transcribe_raw);
   const CLI::App* const model_app = add_model(app, model, model_raw);
   const CLI::App* const doctor_app = add_doctor(app, doctor, doctor_raw);
   const CLI::App* const bench_app = add_bench_file(app, bench, bench_raw);
+  const CLI::App* const eval_app = add_eval(app, eval, eval_raw);
   const CLI::App* const serve_app = serve.add(app);
   const CLI::App* const key_app = add_key(app, key, key_raw, expires);
   ListenCommand listen;
   CLI::App* const listen_app = add_listen(app, listen);
   add_log_level(*listen_app, listen_raw);
   // Known, but not built yet: not shown, and every use says so.
-  for (const char* name : {"worker", "eval", "plan"}) {
+  for (const char* name : {"worker", "plan"}) {
     app.add_subcommand(name)->group("")->allow_extras()->prefix_command();
   }
 
@@ -446,6 +577,9 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
     problem = finish_engine(*bench_app, bench_raw, bench.engine);
     if (!problem) problem = finish_file(bench_raw, bench.file);
     line = {std::move(bench), bench_raw.log_level};
+  } else if (*eval_app) {
+    problem = finish_eval(*eval_app, eval_raw, eval);
+    line = {std::move(eval), eval_raw.log_level};
   } else if (*doctor_app) {
     problem = finish_engine(*doctor_app, doctor_raw, doctor.engine);
     line = {std::move(doctor), doctor_raw.log_level};

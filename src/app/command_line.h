@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct EngineSettings {
 struct TranscribeCommand {
   EngineSettings engine;
   transcribe::FileOptions file;
-  text::Format format = text::Format::kText;
+  std::vector<text::Format> formats = {text::Format::kText};  ///< more than one only with `output_dir`
+  text::FormatOptions layout;
   std::filesystem::path output_dir;  ///< empty: standard output
   std::size_t num_jobs = 16;         ///< files at once
   bool quiet = false;
@@ -47,12 +49,29 @@ struct BenchFileCommand {
   std::vector<std::string> files;
 };
 
+struct EvalCommand {
+  EngineSettings engine;
+  transcribe::FileOptions file;
+  bool language_from_manifest = true;  ///< else file.language
+  std::filesystem::path manifest;
+  std::vector<std::string> only;  ///< kinds, languages, KIND/LANGUAGE; empty: everything
+  std::size_t limit = 0;          ///< recordings; 0: no limit
+  std::filesystem::path json;     ///< these files may be empty: none
+  std::filesystem::path against;
+  std::filesystem::path hypotheses;
+  std::filesystem::path output;
+  std::size_t num_jobs = 16;
+  bool quiet = false;
+  std::vector<std::pair<std::string, std::string>> options;  ///< all that say how it is transcribed, as given
+};
+
 enum class ModelAction { kPull, kList, kInfo, kPath, kRemove };
 
 struct ModelCommand {
   ModelAction action = ModelAction::kList;
   std::vector<std::string> names;
   bool quiet = false;
+  bool json = false;
 };
 
 struct DoctorCommand {
@@ -79,8 +98,8 @@ struct KeyCommand {
   std::variant<ListKeys, CreateKey, RevokeKey> action;
 };
 
-using Command = std::variant<TranscribeCommand, BenchFileCommand, ModelCommand, DoctorCommand, ServeCommand, KeyCommand,
-                             ListenCommand>;
+using Command = std::variant<TranscribeCommand, BenchFileCommand, EvalCommand, ModelCommand, DoctorCommand,
+                             ServeCommand, KeyCommand, ListenCommand>;
 
 struct CommandLine {
   Command command;

@@ -60,7 +60,8 @@ TEST_F(CommandLineTest, Defaults) {
   EXPECT_EQ(command.file.task, whisper::Task::kTranscribe);
   EXPECT_TRUE(command.file.vad);
   EXPECT_FALSE(command.file.word_timestamps || command.file.split_channels || command.file.full_window);
-  EXPECT_EQ(command.format, text::Format::kText);
+  EXPECT_THAT(command.formats, ElementsAre(text::Format::kText));
+  EXPECT_FALSE(command.layout.subtitles.need_words() || command.layout.words || command.file.punctuations);
   EXPECT_TRUE(command.output_dir.empty());
   EXPECT_FALSE(command.quiet);
   EXPECT_THAT(command.files, ElementsAre("a.wav"));
@@ -81,7 +82,8 @@ TEST_F(CommandLineTest, EveryOption) {
   EXPECT_EQ(command.file.task, whisper::Task::kTranslate);
   EXPECT_FALSE(command.file.vad);
   EXPECT_TRUE(command.file.word_timestamps && command.file.split_channels && command.file.full_window);
-  EXPECT_EQ(command.format, text::Format::kSrt);
+  EXPECT_THAT(command.formats, ElementsAre(text::Format::kSrt));
+  EXPECT_TRUE(command.layout.words);
   EXPECT_EQ(command.output_dir, "out");
   EXPECT_EQ(command.num_jobs, 2u);
   EXPECT_TRUE(command.quiet);
@@ -216,18 +218,117 @@ TEST_F(CommandLineTest, SeveralFilesNeedAFormatThatCanFollowItself) {
   for (const char* format : {"text", "jsonl"}) transcribe({"transcribe", "--format", format, "a", "b"});
 }
 
+TEST_F(CommandLineTest, SeveralFormatsGoToAFolder) {
+  using enum text::Format;
+  EXPECT_THAT(transcribe({"transcribe", "--format", "srt,json,srt", "--output-dir", "out", "a"}).formats,
+              ElementsAre(kSrt, kJson));
+  EXPECT_THAT(transcribe({"transcribe", "--format", "all", "--output-dir", "out", "a", "b"}).formats,
+              ElementsAre(kText, kJson, kJsonl, kSrt, kVtt, kTsv));
+  EXPECT_THAT(usage({"transcribe", "--format", "srt,vtt", "a"}).text, HasSubstr("use --output-dir"));
+  for (const char* format : {"", ",", "srt,", ",srt", "srt,doc", "srt, vtt", "all,srt", "ALL"}) {
+    EXPECT_THAT(usage({"transcribe", "--format", format, "--output-dir", "out", "a"}).text, HasSubstr("--format"))
+        << format;
+  }
+}
+
+TEST_F(CommandLineTest, SubtitlesNeedTheTimesOfWords) {
+  const TranscribeCommand lines =
+      transcribe({"transcribe", "--format", "srt", "--max-line-width", "42", "--max-line-count", "2", "a"});
+  EXPECT_EQ(lines.layout.subtitles.max_line_width, 42);
+  EXPECT_EQ(lines.layout.subtitles.max_line_count, 2);
+  EXPECT_TRUE(lines.file.word_timestamps);
+  EXPECT_FALSE(lines.layout.words) << "JSON holds them only when asked to";
+  const TranscribeCommand words = transcribe({"transcribe", "--format", "json,vtt", "--output-dir", "out",
+                                              "--max-words-per-line", "3", "--word-timestamps", "a"});
+  EXPECT_EQ(words.layout.subtitles.max_words_per_line, 3);
+  EXPECT_TRUE(words.layout.words && words.file.word_timestamps);
+  const TranscribeCommand highlighted = transcribe({"transcribe", "--format", "vtt", "--highlight-words", "a"});
+  EXPECT_TRUE(highlighted.layout.subtitles.highlight_words && highlighted.file.word_timestamps);
+
+  EXPECT_THAT(usage({"transcribe", "--format", "srt", "--max-line-count", "2", "a"}).text,
+              HasSubstr("--max-line-width"));
+  for (const char* format : {"text", "json", "jsonl", "tsv"}) {
+    EXPECT_THAT(usage({"transcribe", "--format", format, "--highlight-words", "a"}).text, HasSubstr("use srt or vtt"));
+  }
+  for (const char* option : {"--max-line-width", "--max-line-count", "--max-words-per-line"}) {
+    for (const char* value : {"0", "-1", "1001", "x", "1.5", ""}) {
+      EXPECT_THAT(usage({"transcribe", "--format", "srt", "--max-line-width", "9", option, value, "a"}).text,
+                  HasSubstr(option))
+          << value;
+    }
+  }
+}
+
+TEST_F(CommandLineTest, PunctuationOfWords) {
+  const auto prepended = transcribe({"transcribe", "--prepend-punctuations", "«", "a"}).file.punctuations;
+  EXPECT_EQ(prepended, (text::Punctuations{.prepended = "«"}));
+  const auto appended = transcribe({"transcribe", "--append-punctuations", "", "a"}).file.punctuations;
+  EXPECT_EQ(appended, (text::Punctuations{.appended = ""}));
+  EXPECT_THAT(usage({"transcribe", "--append-punctuations", std::string(257, '.').c_str(), "a"}).text,
+              HasSubstr("--append-punctuations"));
+}
+
 TEST_F(CommandLineTest, WhatIsNotBuiltYetSaysSo) {
   for (const auto& arguments : std::initializer_list<std::initializer_list<const char*>>{
            {"transcribe", "--beam-size", "5", "a"},
            {"bench", "file", "--beam-size", "5", "a"},
            {"worker"},
-           {"eval", "manifest.jsonl"},
            {"plan"},
        }) {
     const UsageExit refused = usage(arguments);
     EXPECT_EQ(refused.status, 2);
     EXPECT_THAT(refused.text, HasSubstr("(not_supported)"));
   }
+}
+
+TEST_F(CommandLineTest, EvalTakesTheOptionsOfTranscribe) {
+  const auto eval = [](std::initializer_list<const char*> arguments) {
+    const auto parsed = parse(arguments);
+    if (const auto* usage = std::get_if<UsageExit>(&parsed)) {
+      ADD_FAILURE() << usage->text;
+      return EvalCommand();
+    }
+    return std::get<EvalCommand>(std::get<CommandLine>(parsed).command);
+  };
+  const EvalCommand plain = eval({"eval", "set.jsonl"});
+  EXPECT_EQ(plain.manifest, "set.jsonl");
+  EXPECT_TRUE(plain.language_from_manifest);
+  EXPECT_FALSE(plain.file.language);
+  EXPECT_TRUE(plain.json.empty() && plain.against.empty() && plain.hypotheses.empty() && plain.output.empty());
+  EXPECT_THAT(plain.only, ElementsAre());
+  EXPECT_EQ(plain.limit, 0u);
+  EXPECT_THAT(plain.options, ::testing::Contains(std::pair<std::string, std::string>("model", "base")));
+  EXPECT_THAT(plain.options, ::testing::Contains(std::pair<std::string, std::string>("language", "given")));
+
+  const EvalCommand all =
+      eval({"eval",   "--model", "tiny.en",   "--language", "auto",     "--no-vad", "--threads", "3",
+            "--jobs", "4",       "--only",    "en",         "--only",   "long/es",  "--limit",   "9",
+            "--json", "a.json",  "--against", "b.json",     "--output", "c.jsonl",  "set.jsonl", "--quiet"});
+  EXPECT_EQ(all.engine.model, "tiny.en");
+  EXPECT_EQ(all.engine.num_threads, 3);
+  EXPECT_FALSE(all.language_from_manifest);
+  EXPECT_FALSE(all.file.language);
+  EXPECT_FALSE(all.file.vad);
+  EXPECT_EQ(all.num_jobs, 4u);
+  EXPECT_THAT(all.only, ElementsAre("en", "long/es"));
+  EXPECT_EQ(all.limit, 9u);
+  EXPECT_EQ(all.json, "a.json");
+  EXPECT_EQ(all.against, "b.json");
+  EXPECT_EQ(all.output, "c.jsonl");
+  EXPECT_EQ(all.manifest, "set.jsonl");
+  EXPECT_TRUE(all.quiet);
+  EXPECT_THAT(all.options, ::testing::Contains(std::pair<std::string, std::string>("model", "tiny.en")));
+  EXPECT_THAT(all.options, ::testing::Contains(std::pair<std::string, std::string>("no-vad", "true")));
+  for (const auto& [name, value] : all.options)
+    EXPECT_THAT(name, ::testing::Not(::testing::AnyOf("json", "only", "quiet")));
+
+  EXPECT_EQ(eval({"eval", "set.jsonl", "--language", "German"}).file.language, "de");
+  EXPECT_TRUE(eval({"eval", "set.jsonl", "--language", "given"}).language_from_manifest);
+  EXPECT_THAT(usage({"eval", "set.jsonl", "--language", "xx"}).text, HasSubstr("unknown language 'xx'"));
+  EXPECT_THAT(usage({"transcribe", "a.wav", "--language", "given"}).text, HasSubstr("unknown language 'given'"));
+  EXPECT_THAT(usage({"eval", "set.jsonl", "--hypotheses", "a", "--output", "b"}).text, HasSubstr("--output: with"));
+  EXPECT_EQ(usage({"eval"}).status, 2);
+  EXPECT_EQ(usage({"eval", "set.jsonl", "--limit", "-1"}).status, 2);
 }
 
 TEST_F(CommandLineTest, ServeTakesEverySettingAsAnOption) {

@@ -16,6 +16,7 @@ namespace stenod::app {
 
 int run(const TranscribeCommand& command, Interrupt& interrupt);
 int run(const BenchFileCommand& command, Interrupt& interrupt);
+int run(const EvalCommand& command, Interrupt& interrupt);
 int run(const ModelCommand& command, Interrupt& interrupt);
 int run(const DoctorCommand& command, Interrupt& interrupt);
 int run(const ServeCommand& command, Interrupt& interrupt);

@@ -57,17 +57,14 @@ void diagnose_models(const EngineSettings& settings, Diagnosis& diagnosis) {
     diagnosis.problems.push_back(found.error().message);
   } else {
     for (const models::ModelSummary& summary : *found) {
-      std::string state = "not installed";
-      if (summary.is_installed) {
-        const auto folder = store.folder() / summary.name;
-        const Status checked = summary.name == models::kVadModelName ? check_vad(folder) : check_model(folder);
-        state = checked ? "installed" : "damaged";
-        if (!checked) {
-          diagnosis.problems.push_back(
-              fmt::format("{}. To repair it: stenod model pull {}", checked.error().message, summary.name));
-        }
+      if (!summary.is_installed) continue;
+      const auto folder = store.folder() / summary.name;
+      const Status checked = summary.name == models::kVadModelName ? check_vad(folder) : check_model(folder);
+      if (!checked) {
+        diagnosis.problems.push_back(
+            fmt::format("{}. To repair it: stenod model pull {}", checked.error().message, summary.name));
       }
-      diagnosis.models.push_back({summary, state});
+      diagnosis.models.push_back({summary, checked ? "installed" : "damaged"});
     }
   }
   diagnosis.model = settings.model;
@@ -132,8 +129,9 @@ std::string text_of(const Diagnosis& diagnosis) {
   out += fmt::format("Folders\n  models        {}\n  cache         {}\n  data          {}\n\n", model_dir().string(),
                      cache_dir().string(), data_dir().string());
   out += "Models\n";
+  if (diagnosis.models.empty()) out += "  none installed\n";
   for (const ModelState& model : diagnosis.models) {
-    out += fmt::format("  {:<12}  {:<13}  {:>6.1f} MB  {}\n", model.summary.name, model.state,
+    out += fmt::format("  {:<17}  {:<9}  {:>6.1f} MB  {}\n", model.summary.name, model.state,
                        static_cast<double>(model.summary.size) / 1e6, model.summary.description);
   }
   out += fmt::format(

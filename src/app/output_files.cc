@@ -25,35 +25,37 @@ std::optional<std::pair<dev_t, ino_t>> identity(const std::filesystem::path& pat
 
 }  // namespace
 
-Result<std::vector<std::filesystem::path>> plan_output_files(const std::filesystem::path& folder,
-                                                             const std::vector<std::string>& inputs,
-                                                             text::Format format) {
-  std::vector<std::filesystem::path> outputs;
+Result<std::vector<std::vector<std::filesystem::path>>> plan_output_files(const std::filesystem::path& folder,
+                                                                          const std::vector<std::string>& inputs,
+                                                                          std::span<const text::Format> formats) {
+  std::vector<std::vector<std::filesystem::path>> outputs(inputs.size());
   std::map<std::filesystem::path, std::size_t> owners;
   std::map<std::pair<dev_t, ino_t>, std::string> input_names;
   for (const std::string& input : inputs) {
     if (const auto found = identity(input)) input_names.emplace(*found, input);
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    std::filesystem::path name = std::filesystem::path(inputs[i]).stem();
-    name += fmt::format(".{}", text::file_extension(format));
-    outputs.push_back(folder / name);
-    const auto [owner, is_new] = owners.emplace(outputs.back(), i);
-    if (!is_new) {
-      return Error{
-          ErrorCode::kInvalidArgument,
-          fmt::format("{} and {} would both be written to {}; transcribe them in two calls with different output "
-                      "folders",
-                      inputs[owner->second], inputs[i], outputs.back().string()),
-          "output_dir"};
-    }
-    const auto there = identity(outputs.back());
-    if (const auto input = there ? input_names.find(*there) : input_names.end(); input != input_names.end()) {
-      return Error{ErrorCode::kInvalidArgument,
-                   fmt::format("the text of {} would be written to {}, which is the input {}; choose another output "
-                               "folder",
-                               inputs[i], outputs.back().string(), input->second),
-                   "output_dir"};
+    for (const text::Format format : formats) {
+      std::filesystem::path name = std::filesystem::path(inputs[i]).stem();
+      name += fmt::format(".{}", text::file_extension(format));
+      const std::filesystem::path output = folder / name;
+      const auto [owner, is_new] = owners.emplace(output, i);
+      if (!is_new) {
+        return Error{ErrorCode::kInvalidArgument,
+                     fmt::format("{} and {} would both be written to {}; transcribe them in two calls with different "
+                                 "output folders",
+                                 inputs[owner->second], inputs[i], output.string()),
+                     "output_dir"};
+      }
+      const auto there = identity(output);
+      if (const auto input = there ? input_names.find(*there) : input_names.end(); input != input_names.end()) {
+        return Error{ErrorCode::kInvalidArgument,
+                     fmt::format("the text of {} would be written to {}, which is the input {}; choose another output "
+                                 "folder",
+                                 inputs[i], output.string(), input->second),
+                     "output_dir"};
+      }
+      outputs[i].push_back(output);
     }
   }
   return outputs;

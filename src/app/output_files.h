@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,12 @@
 
 namespace stenod::app {
 
-/// Where each input's result goes: `folder`/<name without extension>.<extension of the format>.
+/// Where each input's result goes, a file for each format: `folder`/<name without extension>.<extension of the format>.
 /// Error kInvalidArgument when two inputs would share a file, or a result would replace an input, also one that is
 /// reached through a link.
-Result<std::vector<std::filesystem::path>> plan_output_files(const std::filesystem::path& folder,
-                                                             const std::vector<std::string>& inputs,
-                                                             text::Format format);
+Result<std::vector<std::vector<std::filesystem::path>>> plan_output_files(const std::filesystem::path& folder,
+                                                                          const std::vector<std::string>& inputs,
+                                                                          std::span<const text::Format> formats);
 
 /// Makes the folder if it is not there, and makes sure that files can be created in it.
 Status prepare_output_folder(const std::filesystem::path& folder);

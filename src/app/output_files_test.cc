@@ -12,20 +12,24 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+const std::vector kSrt = {text::Format::kSrt};
+
 TEST(OutputFiles, AreNamedAfterTheInputs) {
-  const auto planned =
-      plan_output_files("out", {"talk.mp3", "/far/away/call.1.wav", "no extension"}, text::Format::kText);
+  const std::vector formats = {text::Format::kText, text::Format::kSrt};
+  const auto planned = plan_output_files("out", {"talk.mp3", "/far/away/call.1.wav", "no extension"}, formats);
   ASSERT_TRUE(planned.ok());
-  EXPECT_THAT(*planned, ElementsAre("out/talk.txt", "out/call.1.txt", "out/no extension.txt"));
+  EXPECT_THAT(*planned,
+              ElementsAre(ElementsAre("out/talk.txt", "out/talk.srt"), ElementsAre("out/call.1.txt", "out/call.1.srt"),
+                          ElementsAre("out/no extension.txt", "out/no extension.srt")));
 }
 
 TEST(OutputFiles, AreNeverShared) {
-  const auto planned = plan_output_files("out", {"talk.mp3", "b.wav", "other/talk.wav"}, text::Format::kSrt);
+  const auto planned = plan_output_files("out", {"talk.mp3", "b.wav", "other/talk.wav"}, kSrt);
   ASSERT_FALSE(planned.ok());
   EXPECT_EQ(planned.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(planned.error().message, HasSubstr("talk.mp3"));
   EXPECT_THAT(planned.error().message, HasSubstr("other/talk.wav"));
-  EXPECT_FALSE(plan_output_files("out", {"same.mp3", "same.mp3"}, text::Format::kSrt).ok());
+  EXPECT_FALSE(plan_output_files("out", {"same.mp3", "same.mp3"}, kSrt).ok());
 }
 
 class OutputFolder : public ::testing::Test {
@@ -43,7 +47,7 @@ class OutputFolder : public ::testing::Test {
 TEST_F(OutputFolder, InputsAreNeverReplaced) {
   namespace fs = std::filesystem;
   const auto refuses = [&](const fs::path& folder, const std::vector<std::string>& inputs, text::Format format) {
-    const auto planned = plan_output_files(folder, inputs, format);
+    const auto planned = plan_output_files(folder, inputs, std::vector{format});
     if (planned) return false;
     EXPECT_EQ(planned.error().code, ErrorCode::kInvalidArgument);
     EXPECT_THAT(planned.error().message, HasSubstr(inputs.front()));

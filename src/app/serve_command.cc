@@ -64,7 +64,9 @@ api::LiveServiceOptions live_options(const ServeSettings& settings) {
   defaults.vad_threshold = live.vad_threshold;
   defaults.min_speech_ms = static_cast<int>(live.min_speech_ms);
   defaults.partial_interval_ms = static_cast<int>(live.partial_interval_ms);
+  defaults.beam_size = static_cast<int>(live.beam_size);
   live::SessionLimits& limits = options.offer.limits;
+  limits.max_beam_size = static_cast<int>(live.beam_size_max);
   limits.min_silence_ms = static_cast<int>(live.silence_ms_min);
   limits.max_silence_ms = static_cast<int>(live.silence_ms_max);
   limits.min_vad_threshold = live.vad_threshold_min;

@@ -1,37 +1,13 @@
 #include "app/terminal_text.h"
 
-#include <locale.h>
-#include <wchar.h>
-
 #include <algorithm>
 #include <vector>
 
+#include "text/character_width.h"
 #include "text/utf8.h"
 
 namespace stenod::app {
 namespace {
-
-/// wcwidth() looks at the thread's locale, and the program keeps to "C".
-class Utf8Locale {
- public:
-  Utf8Locale() : before_(::uselocale(locale())) {}
-  ~Utf8Locale() { ::uselocale(before_); }
-  Utf8Locale(const Utf8Locale&) = delete;
-  Utf8Locale& operator=(const Utf8Locale&) = delete;
-
-  int columns(char32_t c) const {
-    const int width = ::wcwidth(static_cast<wchar_t>(c));
-    return width < 0 ? 1 : width;
-  }
-
- private:
-  static locale_t locale() {
-    static const locale_t made = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-    return made;
-  }
-
-  locale_t before_;
-};
 
 struct Character {
   std::size_t offset;
@@ -39,12 +15,12 @@ struct Character {
 };
 
 std::vector<Character> characters(std::string_view text) {
-  const Utf8Locale locale;
+  const text::CharacterWidth width;
   std::vector<Character> out;
   std::size_t offset = 0;
   while (offset < text.size()) {
     const text::Utf8Unit unit = text::read_utf8(text.substr(offset));
-    out.push_back({offset, locale.columns(unit.code_point)});
+    out.push_back({offset, width(unit.code_point)});
     offset += unit.size;
   }
   return out;

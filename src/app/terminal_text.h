@@ -6,7 +6,7 @@
 
 namespace stenod::app {
 
-// Text in columns of a terminal: East Asian characters take two, combining ones none (wcwidth of the C.UTF-8 locale).
+// Text in columns of a terminal: see text/character_width.h.
 
 int count_columns(std::string_view utf8);
 

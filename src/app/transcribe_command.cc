@@ -22,8 +22,8 @@ namespace {
 /// One call of `stenod transcribe`: workers that take files, one after the other, and share the engine.
 class TranscribeRun {
  public:
-  TranscribeRun(const TranscribeCommand& command, std::vector<std::filesystem::path> output_files, Console& console,
-                Interrupt& interrupt, transcribe::Recogniser& recogniser)
+  TranscribeRun(const TranscribeCommand& command, std::vector<std::vector<std::filesystem::path>> output_files,
+                Console& console, Interrupt& interrupt, transcribe::Recogniser& recogniser)
       : command_(command),
         output_files_(std::move(output_files)),
         console_(console),
@@ -51,7 +51,7 @@ class TranscribeRun {
   void write(FileOutput output);
 
   const TranscribeCommand& command_;
-  const std::vector<std::filesystem::path> output_files_;  ///< empty: standard output
+  const std::vector<std::vector<std::filesystem::path>> output_files_;  ///< [file][format]; empty: standard output
   Console& console_;
   Interrupt& interrupt_;
   transcribe::FileTranscriber transcriber_;
@@ -87,7 +87,7 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
     if (result.error().code == ErrorCode::kCancelled && interrupt_.token().stop_requested()) return output;
     const Error error = fail(std::move(result).error());
     // An earlier result in the output folder is worth more than an error.
-    if (output_files_.empty()) output.result = text::format_error(command_.format, file, error);
+    if (output_files_.empty()) output.result = text::format_error(command_.formats.front(), file, error);
   } else {
     text::FileTranscript transcript{file, std::move(result->transcript), 0};
     transcript.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -113,11 +113,16 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
       warn(fmt::format("{}: has {} audio tracks; only number {} was taken", file, result->num_audio_tracks,
                        result->audio_track));
     }
-    output.result = text::format_transcript(command_.format, transcript);
-    if (!output_files_.empty()) {
-      const std::string text = std::exchange(output.result, {});
-      if (Status written = write_file_atomic(output_files_[index], std::as_bytes(std::span(text))); !written) {
-        fail(std::move(written).error());
+    const auto written_as = [&](text::Format format) {
+      return text::format_transcript(format, transcript, command_.layout);
+    };
+    if (output_files_.empty()) {
+      output.result = written_as(command_.formats.front());
+    } else {
+      for (std::size_t i = 0; i < command_.formats.size(); ++i) {
+        const std::string text = written_as(command_.formats[i]);
+        Status written = write_file_atomic(output_files_[index][i], std::as_bytes(std::span(text)));
+        if (!written) fail(std::move(written).error());
       }
     }
   }
@@ -145,9 +150,9 @@ int run(const TranscribeCommand& command, Interrupt& interrupt) {
     console.error(error);
     return status;
   };
-  std::vector<std::filesystem::path> output_files;
+  std::vector<std::vector<std::filesystem::path>> output_files;
   if (!command.output_dir.empty()) {
-    auto planned = plan_output_files(command.output_dir, command.files, command.format);
+    auto planned = plan_output_files(command.output_dir, command.files, command.formats);
     if (!planned) return fail(planned.error(), kWrongUsage);
     output_files = *std::move(planned);
     if (const Status ready = prepare_output_folder(command.output_dir); !ready) return fail(ready.error(), kFailure);

@@ -132,6 +132,15 @@ TEST(Sha256, MatchesPublishedVectors) {
   EXPECT_EQ(sha256_hex({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+TEST(Sha1, KnownValues) {
+  // FIPS 180-2, appendix A.1; and what `git hash-object` says of an empty file.
+  const std::string a = "a", bc = "bc";
+  EXPECT_EQ(sha1_hex({std::as_bytes(std::span(a)), std::as_bytes(std::span(bc))}),
+            "a9993e364706816aba3e25717850c26c9cd0d89d");
+  const std::string blob("blob 0\0", 7);
+  EXPECT_EQ(sha1_hex({std::as_bytes(std::span(blob))}), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+}
+
 TEST(Paths, FollowTheEnvironment) {
   setenv("STENOD_MODEL_DIR", "/m", 1);
   EXPECT_EQ(model_dir(), "/m");

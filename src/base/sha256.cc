@@ -5,6 +5,20 @@
 #include <new>
 
 namespace stenod {
+namespace {
+
+std::string hex(std::span<const unsigned char> digest) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * digest.size());
+  for (const unsigned char byte : digest) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+}  // namespace
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -27,20 +41,22 @@ std::string Sha256::hex_digest() const {
   if (copy.context == nullptr || EVP_MD_CTX_copy_ex(copy.context, state_->context) != 1) throw std::bad_alloc();
   unsigned char digest[32];
   EVP_DigestFinal_ex(copy.context, digest, nullptr);
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(64);
-  for (const unsigned char byte : digest) {
-    hex += kHex[byte >> 4];
-    hex += kHex[byte & 15];
-  }
-  return hex;
+  return hex(digest);
 }
 
 std::string sha256_hex(std::span<const std::byte> bytes) {
   Sha256 hash;
   hash.update(bytes);
   return hash.hex_digest();
+}
+
+std::string sha1_hex(std::initializer_list<std::span<const std::byte>> pieces) {
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha1(), nullptr) != 1) throw std::bad_alloc();
+  for (const auto piece : pieces) EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+  unsigned char digest[20];
+  EVP_DigestFinal_ex(context.get(), digest, nullptr);
+  return hex(digest);
 }
 
 }  // namespace stenod

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,5 +27,9 @@ class Sha256 {
 
 /// Of one piece of memory.
 std::string sha256_hex(std::span<const std::byte> bytes);
+
+/// SHA-1 of the pieces put together, 40 lower-case hexadecimal digits. For comparing with what others have computed, as
+/// Git does; no protection against forgery.
+std::string sha1_hex(std::initializer_list<std::span<const std::byte>> pieces);
 
 }  // namespace stenod

@@ -70,7 +70,9 @@ struct EncoderAttentionArgs {
   bool reduced_precision = false;
 };
 
-/// Rows of one sequence attending to stored keys and values, all heads.
+/// Rows of one sequence attending to stored keys and values, all heads. A key and its value lie in a cell of a head's
+/// storage: which one of the sequence's keys lies where is said by `cells`, so that sequences with a common beginning
+/// share its cells.
 struct CachedAttention {
   std::int64_t first_row = 0;  ///< the sequence's first row in `queries` and `output`
   std::int64_t num_rows = 0;
@@ -79,6 +81,8 @@ struct CachedAttention {
   std::int64_t head_stride = 0;  ///< elements from one head to the next
   std::int64_t num_keys = 0;     ///< that the first row attends to
   bool causal = false;           ///< each further row attends to one more
+  /// Host memory: the cell of each key that a row attends to. Null: key i lies in cell i.
+  const std::int32_t* cells = nullptr;
 };
 
 /// Softmax(q K^T / 8) V for several sequences: the decoder's attention, to itself and to the audio.
@@ -92,7 +96,9 @@ struct CachedAttentionArgs {
 
 /// weights = softmax(q K^T / 8) of one head: what attention weighs its values with.
 struct AttentionWeightsArgs {
-  ConstRows queries;           ///< [rows, 64]
+  ConstRows queries;  ///< [rows, 64]
+  /// Host memory: the row of `queries` that is row i of the weights, for all `queries.rows`. Null: row i itself.
+  const std::int32_t* query_rows = nullptr;
   const void* keys = nullptr;  ///< [num_keys, 64] of the storage type
   StorageType storage = StorageType::kFloat32;
   std::int64_t num_keys = 0;

@@ -497,6 +497,68 @@ TEST_P(StoredAttentionTest, SequencesOfManyLengths) {
   }
 }
 
+// Cells in any order, some of them shared, give what the same keys give one after another.
+TEST_P(StoredAttentionTest, KeysMayLieInAnyCells) {
+  constexpr int kHeads = 2;
+  constexpr std::int64_t kWidth = kHeads * kHeadSize, kNumKeys = 37, kHeadStride = 64 * kHeadSize;
+  Matrix keys(random_values(kHeads * kHeadStride, 1), GetParam());
+  Matrix values(random_values(kHeads * kHeadStride, 2), GetParam());
+  std::vector<std::int32_t> cells;
+  for (std::int32_t i = 0; i < kNumKeys; ++i) cells.push_back((i * 29 + 5) % 64);
+  cells[7] = cells[3];
+  Matrix ordered_keys(std::vector<float>(kHeads * kHeadStride), GetParam());
+  Matrix ordered_values(std::vector<float>(kHeads * kHeadStride), GetParam());
+  const std::int64_t bytes = kHeadSize * storage_bytes(GetParam());
+  for (std::int64_t head = 0; head < kHeads; ++head) {
+    for (std::int64_t i = 0; i < kNumKeys; ++i) {
+      const std::int64_t from = (head * 64 + cells[static_cast<std::size_t>(i)]) * bytes, to = (head * 64 + i) * bytes;
+      for (const auto& [source, target] : {std::pair(&keys, &ordered_keys), std::pair(&values, &ordered_values)}) {
+        std::memcpy(static_cast<std::byte*>(target->data()) + to, static_cast<std::byte*>(source->data()) + from,
+                    static_cast<std::size_t>(bytes));
+      }
+    }
+  }
+  const std::vector<float> queries = random_values(3 * kWidth, 3);
+  const std::vector<CachedAttention> scattered = {
+      {0, 1, keys.data(), values.data(), kHeadStride, kNumKeys, true, cells.data()},
+      {1, 2, keys.data(), values.data(), kHeadStride, kNumKeys - 1, true, cells.data()}};
+  const std::vector<CachedAttention> in_order = {
+      {0, 1, ordered_keys.data(), ordered_values.data(), kHeadStride, kNumKeys, true},
+      {1, 2, ordered_keys.data(), ordered_values.data(), kHeadStride, kNumKeys - 1, true}};
+  for (Backend* backend : both()) {
+    Matrix expected(std::vector<float>(3 * kWidth), StorageType::kFloat32);
+    Matrix actual(std::vector<float>(3 * kWidth), StorageType::kFloat32);
+    const auto attend = [&](const std::vector<CachedAttention>& sequences, Matrix& output) {
+      backend->cached_attention({{queries.data(), 3, kWidth, kWidth}, kHeads, GetParam(), sequences, output.floats()});
+    };
+    attend(in_order, expected);
+    attend(scattered, actual);
+    EXPECT_EQ(std::memcmp(expected.data(), actual.data(), 3 * kWidth * sizeof(float)), 0) << backend->name();
+  }
+}
+
+TEST_P(StoredAttentionTest, WeightsOfQueriesAnywhere) {
+  constexpr std::int64_t kNumKeys = 21;
+  Matrix keys(random_values(kNumKeys * kHeadSize, 1), GetParam());
+  const std::vector<float> queries = random_values(6 * kHeadSize, 2);
+  const std::vector<std::int32_t> rows = {4, 0, 4, 5};
+  std::vector<float> gathered;
+  for (const std::int32_t row : rows) {
+    gathered.insert(gathered.end(), queries.begin() + row * kHeadSize, queries.begin() + (row + 1) * kHeadSize);
+  }
+  for (Backend* backend : both()) {
+    Matrix expected(std::vector<float>(4 * kNumKeys), StorageType::kFloat32);
+    Matrix actual(std::vector<float>(4 * kNumKeys), StorageType::kFloat32);
+    const AttentionWeightsArgs in_order = {
+        {gathered.data(), 4, kHeadSize, kHeadSize}, nullptr, keys.data(), GetParam(), kNumKeys, expected.floats()};
+    const AttentionWeightsArgs scattered = {
+        {queries.data(), 4, kHeadSize, kHeadSize}, rows.data(), keys.data(), GetParam(), kNumKeys, actual.floats()};
+    backend->attention_weights({&in_order, 1});
+    backend->attention_weights({&scattered, 1});
+    EXPECT_EQ(std::memcmp(expected.data(), actual.data(), 4 * kNumKeys * sizeof(float)), 0) << backend->name();
+  }
+}
+
 TEST_P(StoredAttentionTest, WeightsOfSeveralHeads) {
   for (const std::int64_t num_keys : {1, 2, 15, 16, 17, 333, 1500}) {
     Matrix keys(random_values(num_keys * kHeadSize, 1), GetParam());
@@ -505,8 +567,9 @@ TEST_P(StoredAttentionTest, WeightsOfSeveralHeads) {
     for (Backend* backend : both()) {
       Matrix& output = outputs.emplace_back(8 * num_keys + 20, StorageType::kFloat32);
       const std::vector<AttentionWeightsArgs> heads = {
-          {{queries.data(), 5, kHeadSize, 200}, keys.data(), GetParam(), num_keys, output.floats()},
+          {{queries.data(), 5, kHeadSize, 200}, nullptr, keys.data(), GetParam(), num_keys, output.floats()},
           {{queries.data() + 64, 3, kHeadSize, 200},
+           nullptr,
            keys.data(),
            GetParam(),
            num_keys,

@@ -44,7 +44,7 @@ Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<whisper::Runner> 
     return invalid("a text function is missing", "text");
   }
   const auto& limits = runner->limits();
-  if (limits.num_slots < 1 || limits.max_rows < whisper::GreedyDecoder::kMaxRows ||
+  if (limits.num_slots < 1 || limits.max_rows < whisper::WindowDecoder::kMaxRows ||
       limits.max_group_frames < whisper::kMaxEncoderFrames) {
     return invalid("the runner cannot hold one window of 30 s and its prompt", "runner");
   }

@@ -63,7 +63,8 @@ void count(Counts& counts, const Result<WindowResult>& outcome) {
 TEST(EngineStress, EveryAcceptedRequestIsAnsweredOnce) {
   for (int round = 0; round < 4; ++round) {
     auto log = std::make_shared<testing::FakeRunnerLog>();
-    const whisper::RunnerLimits limits{.num_slots = 4 + round, .max_rows = 40, .max_group_frames = 1500};
+    const whisper::RunnerLimits limits{
+        .num_slots = 4 + round, .max_rows = 40, .max_group_frames = 1500, .max_branches = 5};
     auto engine = std::move(Engine::create(std::make_unique<testing::FakeRunner>(limits, random_script, log),
                                            fake_tokens(), testing::fake_text(), {.max_queued = 24}))
                       .value();
@@ -81,6 +82,9 @@ TEST(EngineStress, EveryAcceptedRequestIsAnsweredOnce) {
           request.options.word_times = random() % 3 == 0;
           request.options.segmentation = static_cast<whisper::Segmentation>(random() % 3);
           request.options.may_repeat = random() % 3 != 0;
+          request.options.search.beam_size = random() % 2 == 0 ? 1 : 1 + static_cast<int>(random() % 5);
+          if (random() % 2 == 0) request.options.search.temperatures = {0, 0.4f, 1};
+          if (random() % 3 == 0) request.options.prompt.assign(1 + random() % 60, 11);
           if (random() % 4 == 0) {
             request.deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(random() % 20000);
           }

@@ -209,6 +209,30 @@ TEST(Engine, TextWithoutTimestampsIsCutAtSentences) {
   }
 }
 
+TEST(Engine, PunctuationIsPartOfTheWordsThatTheCallerWants) {
+  Fixture f(three_sentences);
+  auto r = request(1, 240);
+  r.options.segmentation = whisper::Segmentation::kSentences;
+  r.options.word_times = true;
+  const auto usual = f.run(r);
+  r.options.punctuations = text::Punctuations{.appended = ""};
+  const auto apart = f.run(r);
+  ASSERT_TRUE(usual && apart);
+  ASSERT_EQ(apart->segments.size(), usual->segments.size()) << "sentences end where they do";
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(apart->segments[i].text, usual->segments[i].text);
+    EXPECT_EQ(apart->segments[i].tokens, usual->segments[i].tokens);
+  }
+  ASSERT_EQ(apart->segments[1].words.size(), 3u);
+  EXPECT_EQ(apart->segments[1].words[1].text, " w23");
+  EXPECT_EQ(apart->segments[1].words[2].text, ".");
+  r.options.word_times = false;
+  const auto without = f.run(r);
+  ASSERT_TRUE(without);
+  EXPECT_EQ(without->segments.size(), 3u);
+  EXPECT_EQ(without->segments[0].end_s, usual->segments[0].end_s);
+}
+
 TEST(Engine, TextMayStayWhole) {
   for (const bool word_times : {false, true}) {
     Fixture f(three_sentences);
@@ -309,6 +333,119 @@ TEST(Engine, PartialsAndFullWindowsAreNotRepeated) {
   EXPECT_THAT(f.log->encoded_frames, ElementsAre(288, 1500));
 }
 
+/// Says the same word for ever, or something else that is a little less likely at the beginning.
+Script tempted(int, int) {
+  return {.tokens = std::vector<int>(400, 33), .certainty = 14, .alternative = {20, 31, 22, 43, 24, 55}};
+}
+
+Request whole(int id, int num_frames = 300) {
+  Request r = request(id, num_frames);
+  r.options.segmentation = whisper::Segmentation::kWhole;
+  return r;
+}
+
+TEST(Engine, DoubtfulTextOfTheLongestWindowIsTriedWarmer) {
+  Fixture f(tempted, {}, {.max_branches = 5});
+  Request r = whole(4);
+  r.options.search.temperatures = {0, 0.2f, 0.4f, 0.6f, 0.8f, 1.0f};
+  const auto result = f.run(r);
+  ASSERT_TRUE(result);
+  EXPECT_THAT(f.log->encoded_frames, ElementsAre(288, 576, 1500)) << "warmer attempts are not encoded again";
+  EXPECT_FALSE(result->doubt);
+  EXPECT_GT(result->temperature, 0);
+  EXPECT_GT(result->num_attempts, 3);
+  ASSERT_EQ(result->segments.size(), 1u);
+  EXPECT_EQ(result->segments[0].text, " w20 w31 w22 w43 w24 w55");
+  EXPECT_EQ(f.engine->statistics().repeats, static_cast<std::uint64_t>(result->num_attempts - 1));
+  // The same seed gives the same, another one may not.
+  const auto again = f.run(r);
+  EXPECT_EQ(again->temperature, result->temperature);
+  EXPECT_EQ(again->avg_logprob, result->avg_logprob);
+
+  r.options.search.temperatures = {0};
+  const auto cold = f.run(r);
+  EXPECT_EQ(cold->temperature, 0);
+  EXPECT_EQ(cold->finish, whisper::FinishReason::kRepetition);
+  r.options.may_repeat = false;
+  r.options.search.temperatures = {0, 1};
+  EXPECT_EQ(f.run(r)->num_attempts, 1);
+}
+
+TEST(Engine, OfDoubtfulTextsTheBestCounts) {
+  // Without an alternative all of them loop.
+  Fixture f([](int, int) { return Script{.tokens = std::vector<int>(400, 33), .certainty = 18}; }, {},
+            {.max_branches = 5});
+  Request r = whole(4);
+  r.options.window = whisper::WindowPolicy::kFull;
+  r.options.search.temperatures = {0, 0.2f, 0.4f};
+  const auto result = f.run(r);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->num_attempts, 3);
+  EXPECT_EQ(result->doubt, whisper::QualityIssue::kRepetition);
+  EXPECT_EQ(result->segments.at(0).tokens.size(), 1u) << "the first copy";
+}
+
+TEST(Engine, ABeamTakesARowForEachHypothesisAndFindsTheBetterText) {
+  Fixture f(tempted, {}, {.max_branches = 5});
+  Request r = whole(4);
+  r.options.search.beam_size = 5;
+  r.options.word_times = true;
+  const auto result = f.run(r);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->num_attempts, 1);
+  EXPECT_EQ(result->segments.at(0).text, " w20 w31 w22 w43 w24 w55");
+  ASSERT_EQ(result->segments.at(0).words.size(), 6u);
+  double last = 0;
+  for (const auto& word : result->segments[0].words) {
+    EXPECT_GE(word.start_s, last);
+    last = word.start_s;
+  }
+  EXPECT_EQ(f.log->max_rows_seen, 5);
+}
+
+TEST(Engine, BeamsOfManyWindowsDoNotDisturbEachOther) {
+  const auto beam_of = [](int id) {
+    Request r = request(id, 100 + 17 * id, static_cast<RequestClass>(id % 4));
+    r.options.search.beam_size = 1 + id % 5;
+    r.options.word_times = id % 2 == 0;
+    if (id % 3 == 0) r.options.segmentation = whisper::Segmentation::kSentences;
+    return r;
+  };
+  const whisper::RunnerLimits limits{.num_slots = 8, .max_rows = 33, .max_branches = 5};
+  std::vector<Outcome> alone;
+  for (int id = 0; id < 24; ++id) {
+    Fixture f(speech, {}, limits);
+    alone.push_back(f.run(beam_of(id)));
+  }
+  Fixture f(speech, {.max_queued = 64}, limits);
+  std::vector<std::future<Outcome>> futures;
+  for (int id = 0; id < 24; ++id) futures.push_back(f.submit(beam_of(id)));
+  for (std::size_t i = 0; i < 24; ++i) {
+    const auto among = futures[i].get();
+    ASSERT_TRUE(among && alone[i]);
+    expect_same(*among, *alone[i]);
+  }
+}
+
+TEST(Engine, APromptStandsBeforeTheWindow) {
+  Fixture f;
+  Request r = request(4);
+  r.options.prompt = {11, 12, 13};
+  const auto result = f.run(r);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->segments.size(), 2u);
+  EXPECT_EQ(result->language_token, kTokens.languages[1]);
+  EXPECT_NEAR(result->no_speech_prob, 0.1, 1e-3);
+  // More than a step takes.
+  r.options.prompt.assign(223, 11);
+  r.options.prefix.assign(100, 12);
+  r.options.segmentation = whisper::Segmentation::kWhole;
+  r.options.thresholds.compression_ratio = 100;
+  const auto most = f.run(r);
+  ASSERT_TRUE(most);
+  EXPECT_EQ(most->segments.at(0).tokens, r.options.prefix) << "longer than what the script says";
+}
+
 TEST(Engine, SuppressedWindowsSayWhy) {
   Fixture f([](int id, int) {
     Script script{.tokens = {ts(0), 20, 21, ts(40)}, .no_speech_prob = 0.9f, .certainty = 7};
@@ -355,6 +492,35 @@ TEST(Engine, RequestsThatTheModelCannotTakeAreRefused) {
   r = request(1);
   r.options.max_initial_timestamp_s = std::numeric_limits<double>::quiet_NaN();
   expect_refused(r, "max_initial_timestamp_s");
+  const auto expect_search_refused = [&](const char* param, auto change) {
+    r = request(1);
+    r.options.search.temperatures = {0, 0.5f};
+    r.options.search.best_of = 1;
+    change(r.options.search);
+    expect_refused(r, param);
+  };
+  expect_search_refused("beam_size", [](auto& search) { search.beam_size = 0; });
+  expect_search_refused("beam_size", [](auto& search) { search.beam_size = 2; });  // this runner has one branch
+  expect_search_refused("best_of", [](auto& search) { search.best_of = 2; });
+  expect_search_refused("temperature", [](auto& search) { search.temperatures = {}; });
+  expect_search_refused("temperature", [](auto& search) { search.temperatures[1] = -0.1f; });
+  expect_search_refused("temperature",
+                        [](auto& search) { search.temperatures[1] = std::numeric_limits<float>::infinity(); });
+  expect_search_refused("patience", [](auto& search) { search.patience = 0; });
+  expect_search_refused("length_penalty",
+                        [](auto& search) { search.length_penalty = std::numeric_limits<float>::quiet_NaN(); });
+  r = request(1);
+  r.options.prompt.assign(224, 11);
+  expect_refused(r, "prompt");
+  r = request(1);
+  r.options.prefix.assign(225, 11);
+  expect_refused(r, "prefix");
+  r.options.prompt.assign(223, 11);
+  r.options.prefix.assign(219, 11);
+  expect_refused(r, "prompt");
+  r.options.prompt.clear();
+  r.options.prefix.assign(1, kTokens.end_of_text);
+  expect_refused(r, "prefix");
 }
 
 TEST(Engine, ATextFunctionThatThrowsCostsOneRequest) {

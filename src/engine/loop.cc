@@ -23,8 +23,8 @@ Error invalid(std::string message, std::string param) {
 }
 
 /// conclude() for the loop's thread, where nobody else catches what standard containers or a text function throw.
-Result<std::optional<WindowResult>> conclude_safely(const WindowTask& task, const Model& model, whisper::Runner& runner,
-                                                    const whisper::DecodedWindow& decoded) {
+Result<NextAttempt> conclude_safely(WindowTask& task, const Model& model, whisper::Runner& runner,
+                                    const whisper::DecodedWindow& decoded) {
   try {
     return conclude(task, model, runner, decoded);
   } catch (const std::bad_alloc&) {
@@ -73,6 +73,7 @@ Status Loop::check(const Request& request) const {
     return invalid("an English-only model does not translate; use a multilingual one", "task");
   }
   if (options.max_tokens < 1) return invalid("max_tokens must be at least 1", "max_tokens");
+  STENOD_RETURN_IF_ERROR(check_search(options.search));
   if (!(options.max_initial_timestamp_s >= 0)) {
     return invalid("max_initial_timestamp_s must not be negative", "max_initial_timestamp_s");
   }
@@ -84,10 +85,33 @@ Status Loop::check(const Request& request) const {
   return {};
 }
 
+Status Loop::check_search(const whisper::SearchOptions& search) const {
+  const int most = std::min(runner_->limits().max_branches, whisper::kMaxBranches);
+  if (search.beam_size < 1 || search.beam_size > most) {
+    return invalid(fmt::format("beam_size {}: expected 1 to {}", search.beam_size, most), "beam_size");
+  }
+  const auto& temperatures = search.temperatures;
+  if (temperatures.empty()) return invalid("there is no temperature", "temperature");
+  for (const float temperature : temperatures) {
+    if (!(temperature >= 0) || !std::isfinite(temperature)) {
+      return invalid(fmt::format("temperature {}: expected 0 or more", temperature), "temperature");
+    }
+    if (temperature > 0 && (search.best_of < 1 || search.best_of > most)) {
+      return invalid(fmt::format("best_of {}: expected 1 to {}", search.best_of, most), "best_of");
+    }
+  }
+  if (!(search.patience > 0) || !std::isfinite(search.patience)) {
+    return invalid(fmt::format("patience {}: expected more than 0", search.patience), "patience");
+  }
+  if (!std::isfinite(search.length_penalty)) return invalid("length_penalty: expected a number", "length_penalty");
+  return {};
+}
+
 Status Loop::check_known_text(const whisper::DecodingOptions& options) const {
-  const auto most = static_cast<std::size_t>(runner_->dims().max_text_positions / 2);
-  for (const auto* tokens : {&options.prefix, &options.draft}) {
-    const char* name = tokens == &options.prefix ? "prefix" : "draft";
+  const int half = runner_->dims().max_text_positions / 2;
+  for (const auto* tokens : {&options.prompt, &options.prefix, &options.draft}) {
+    const char* name = tokens == &options.prompt ? "prompt" : tokens == &options.prefix ? "prefix" : "draft";
+    const auto most = static_cast<std::size_t>(tokens == &options.prompt ? half - 1 : half);
     if (tokens->size() > most) {
       return invalid(fmt::format("{} tokens are too many, this model takes {}", tokens->size(), most), name);
     }
@@ -95,8 +119,13 @@ Status Loop::check_known_text(const whisper::DecodingOptions& options) const {
       if (token < 0 || !model_.tokens.is_text(token)) return invalid(fmt::format("token {} is no text", token), name);
     }
   }
-  if (!options.prefix.empty() && options.segmentation == whisper::Segmentation::kTimestamps) {
-    return invalid("a text that is given goes with text that is written without timestamps", "prefix");
+  // <|startofprev|>, a prompt of four, a timestamp before the prefix, and a token that is chosen.
+  constexpr std::size_t kOthers = 7;
+  const auto positions = static_cast<std::size_t>(runner_->dims().max_text_positions);
+  if (options.prompt.size() + options.prefix.size() + kOthers > positions) {
+    return invalid(fmt::format("prompt and prefix have {} tokens together, this model takes {}",
+                               options.prompt.size() + options.prefix.size(), positions - kOthers),
+                   "prompt");
   }
   return {};
 }
@@ -289,9 +318,7 @@ void Loop::encode_group(std::span<const int> chosen) {
     task->encoded = end;
     if (task->attempt == 0 && task->request.on_encoded) task->request.on_encoded();
     task->timings.encoded_s += seconds_between(begin, end);
-    task->turns_waited = 0;
-    task->decoder.emplace(model_.tokens, task->request.options, runner_->dims().max_text_positions, task->real_frames);
-    task->is_limited = false;
+    task->start_decoding(model_, runner_->dims().max_text_positions);
     limit_text(*task);
   }
   const std::lock_guard lock(statistics_mutex_);
@@ -320,7 +347,7 @@ void Loop::step(std::span<const int> chosen) {
     assert(slots_.is_current(task.slot));
     task.turns_waited = 0;
     for (const auto& row : task.decoder->rows()) {
-      rows_.push_back({task.slot.index, row.position, row.token, row.wants_logits});
+      rows_.push_back({task.slot.index, row.position, row.token, row.wants_logits, row.branch});
     }
     rows_of[index_of(task.request.request_class)] += static_cast<double>(task.decoder->rows().size());
   }
@@ -366,29 +393,50 @@ void Loop::count_live(double seconds, const std::array<double, scheduler::kNumCl
 Status Loop::accept_logits(WindowTask& task, int first_row) {
   STENOD_RETURN_IF_ERROR(task.decoder->accept([&](int row) { return runner_->logits(first_row + row); }));
   limit_text(task);
-  return {};
+  const auto parents = task.decoder->parents();
+  return parents.empty() ? Status() : runner_->fork(task.slot.index, parents);
 }
 
 void Loop::conclude_finished() {
   for (TaskPtr& task : active_) {
     if (!task->decoder->finished()) continue;
     const auto decoded = task->decoder->take();
-    task->timings.decoded_s += seconds_between(task->encoded, Clock::now());
-    auto result = conclude_safely(*task, model_, *runner_, decoded);
-    if (!result) {
-      answer(std::move(task), std::move(result).error());
-    } else if (*result) {
-      answer(std::move(task), std::move(**result));
-    } else {
+    auto next = conclude_safely(*task, model_, *runner_, decoded);
+    if (next && *next == NextAttempt::kWarmer) {
+      if (const Status status = decode_warmer(*task); !status) next = status.error();
+    }
+    if (!next) {
+      answer(std::move(task), std::move(next).error());
+      continue;
+    }
+    if (*next == NextAttempt::kNone) {
+      task->timings.decoded_s += seconds_between(task->encoded, Clock::now());
+      WindowResult result = *std::move(task->best);
+      result.num_attempts = task->num_decoded;
+      result.timings = task->timings;
+      answer(std::move(task), std::move(result));
+      continue;
+    }
+    if (*next == NextAttempt::kLongerWindow) {
+      task->timings.decoded_s += seconds_between(task->encoded, Clock::now());
       slots_.release(task->slot);
       task->decoder.reset();
       task->set_attempt(task->attempt + 1);
       waiting_.push_back(std::move(task));
-      const std::lock_guard lock(statistics_mutex_);
-      ++statistics_.repeats;
     }
+    const std::lock_guard lock(statistics_mutex_);
+    ++statistics_.repeats;
   }
   std::erase(active_, nullptr);
+}
+
+// The slot goes on with its window, as one sequence again.
+Status Loop::decode_warmer(WindowTask& task) {
+  ++task.warmth;
+  task.start_decoding(model_, runner_->dims().max_text_positions);
+  limit_text(task);
+  const int first = 0;
+  return runner_->fork(task.slot.index, {&first, 1});
 }
 
 // Frees what the task holds, then calls back.

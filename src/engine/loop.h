@@ -32,6 +32,7 @@ class Loop {
   using TaskPtr = std::unique_ptr<WindowTask>;
 
   Status check(const Request& request) const;
+  Status check_search(const whisper::SearchOptions& search) const;
   Status check_known_text(const whisper::DecodingOptions& options) const;
 
   void run();
@@ -44,11 +45,11 @@ class Loop {
   void count_tasks();
   void encode_group(std::span<const int> chosen);
   bool encode_windows(std::span<const whisper::EncodeWindow> windows);
-  void start_decoding(TaskPtr task);
   void step(std::span<const int> chosen);
   Status run_step(std::span<const whisper::StepRow> rows);
   Status accept_logits(WindowTask& task, int first_row);
   void conclude_finished();
+  Status decode_warmer(WindowTask& task);
   void limit_text(WindowTask& task) const;
   void count_live(double seconds, const std::array<double, scheduler::kNumClasses>& work_of);
   void answer(TaskPtr task, Result<WindowResult> outcome);

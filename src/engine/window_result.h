@@ -33,6 +33,7 @@ struct WindowResult {
   float avg_logprob = 0;
   float no_speech_prob = 0;
   float compression_ratio = 0;
+  float temperature = 0;  ///< that the text was decoded at
   whisper::FinishReason finish = whisper::FinishReason::kEndOfText;
   /// Set: there is no text, for this reason; what was found is in `suppressed_text`.
   std::optional<whisper::QualityIssue> suppressed;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "live/events.h"
 #include "live/settings.h"
@@ -17,6 +18,8 @@ class ChannelHost {
   virtual ~ChannelHost() = default;
   virtual const SpeechModel& model() const = 0;
   virtual const SessionSettings& settings() const = 0;
+  /// What every request has as prompt.
+  virtual const std::vector<int>& prompt() const = 0;
   virtual std::int64_t next_utterance() = 0;
   virtual void emit(Event event) = 0;
   /// A function that any thread may call: it runs tasks on the session's strand, none after the session's end.

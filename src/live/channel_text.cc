@@ -174,8 +174,10 @@ engine::Request Channel::make_request(const Utterance& utterance, std::int64_t e
   options.suppressed = model.suppressed;
   options.thresholds = transcribe::thresholds_for(utterance.speech_peak);
   options.word_times = model.has_word_times && (is_fixed() || end - utterance.begin >= kTimesFrom);
+  options.prompt = host_.prompt();
   if (context) options.prefix = context->tokens;
   options.prefix.insert(options.prefix.end(), utterance.stable.begin(), utterance.stable.end());
+  options.prefix_is_promised = !options.prefix.empty();
   if (context && !options.language_token) options.language_token = context->language;
   const std::size_t num_stable = utterance.stable.size();
   if (known.size() > num_stable && std::equal(utterance.stable.begin(), utterance.stable.end(), known.begin())) {
@@ -247,6 +249,7 @@ void Channel::submit_final(const UtterancePtr& utterance) {
                                      ? final_request->best->segments.front().tokens
                                      : utterance->latest().tokens();
   engine::Request request = make_request(*utterance, final_request->end, final_request->context, known);
+  request.options.search.beam_size = host_.settings().beam_size;
   request.audio = final_request->features;
   request.request_class = host_.final_class();
   request.cancellation = final_request->stop.get_token();

@@ -48,7 +48,11 @@ Result<std::shared_ptr<Session>> Session::create(Parts parts, SessionSettings se
 }
 
 Session::Session(Parts parts, SessionSettings settings, std::unique_ptr<audio::StreamDecoder> decoder)
-    : parts_(std::move(parts)), settings_(std::move(settings)), decoder_(std::move(decoder)) {}
+    : parts_(std::move(parts)), settings_(std::move(settings)), decoder_(std::move(decoder)) {
+  if (!settings_.prompt.empty() || !settings_.hotwords.empty()) {
+    prompt_ = parts_.model.prompt_tokens(settings_.hotwords, settings_.prompt);
+  }
+}
 
 Session::~Session() = default;
 

@@ -74,6 +74,7 @@ class Session final : public ChannelHost, public std::enable_shared_from_this<Se
   // ChannelHost
   const SpeechModel& model() const override { return parts_.model; }
   const SessionSettings& settings() const override { return settings_; }
+  const std::vector<int>& prompt() const override { return prompt_; }
   std::int64_t next_utterance() override { return ++num_utterances_; }
   void emit(Event event) override;
   std::function<void(std::function<void()>)> poster() override;
@@ -92,6 +93,7 @@ class Session final : public ChannelHost, public std::enable_shared_from_this<Se
 
   Parts parts_;
   SessionSettings settings_;
+  std::vector<int> prompt_;
   std::unique_ptr<audio::StreamDecoder> decoder_;
   std::vector<std::unique_ptr<Channel>> channels_;
   audio::ChannelSamples samples_;

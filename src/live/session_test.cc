@@ -148,6 +148,28 @@ void expect_promises_kept(const Harness& harness) {
   }
 }
 
+TEST(Session, PromptAndBeamGoToTheEngine) {
+  SessionSettings settings = settings_16k();
+  settings.prompt = "Before.";
+  settings.hotwords = "Ng";
+  settings.beam_size = 4;
+  Harness harness(settings);
+  std::vector<std::int16_t> samples;
+  for (int i = 1; i <= 6; ++i) say(samples, i);
+  pause(samples, 1.5);
+  harness.send(samples);
+  harness.end();
+  int num_beams = 0;
+  for (const engine::Request& request : harness.model_.requests()) {
+    EXPECT_THAT(request.options.prompt, ElementsAre(2, 7)) << "what the model makes of both";
+    const bool is_final = request.request_class == scheduler::RequestClass::kLiveFinal;
+    EXPECT_EQ(request.options.search.beam_size, is_final ? 4 : 1);
+    num_beams += is_final ? 1 : 0;
+  }
+  EXPECT_GE(num_beams, 1);
+  EXPECT_LT(num_beams, static_cast<int>(harness.model_.requests().size())) << "no partials";
+}
+
 TEST(Session, WritesUtterancesWithPartialsBeforeThem) {
   std::vector<std::int16_t> samples;
   pause(samples, 1);

@@ -19,6 +19,9 @@ struct SessionSettings {
   audio::StreamFormat format;
   std::optional<std::string> language;  ///< Whisper's code; absent: found out
   whisper::Task task = whisper::Task::kTranscribe;
+  std::string prompt;              ///< taken for what was said before: names, style, punctuation
+  std::string hotwords;            ///< words that are likely to be said
+  int beam_size = 1;               ///< hypotheses of finals that are followed at once; partials are greedy
   bool words = false;              ///< finals carry words with their times
   int partial_interval_ms = 1000;  ///< 400 at most in an utterance's first three seconds; 0: no partials
   double vad_threshold = 0.5;
@@ -37,6 +40,8 @@ struct SessionLimits {
   int min_min_speech_ms = 0, max_min_speech_ms = 5000;
   double min_vad_threshold = 0.05, max_vad_threshold = 0.95;
   double min_chunk_s = 1, max_chunk_s = 25;
+  int max_beam_size = 5;
+  int max_prompt_bytes = 2000;  ///< of a prompt, and of hotwords
 };
 
 /// kInvalidArgument, with the setting as `param`.

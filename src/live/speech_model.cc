@@ -2,7 +2,15 @@
 
 #include <utility>
 
+#include "transcribe/decoding_settings.h"
+
 namespace stenod::live {
+namespace {
+
+// Every partial and final reads the prompt anew, which costs as much as that much text in a batch.
+constexpr int kMaxPromptTokens = 111;
+
+}  // namespace
 
 SpeechModel speech_model_of(transcribe::Recogniser& recogniser) {
   SpeechModel model;
@@ -17,6 +25,10 @@ SpeechModel speech_model_of(transcribe::Recogniser& recogniser) {
   };
   model.text = recogniser.text_functions();
   model.suppressed = recogniser.suppressed_tokens();
+  model.prompt_tokens = [&tokenizer = recogniser.tokenizer()](std::string_view hotwords, std::string_view previous) {
+    return transcribe::join_prompt(transcribe::encode_stripped(tokenizer, hotwords),
+                                   transcribe::encode_stripped(tokenizer, previous), kMaxPromptTokens);
+  };
   model.num_mels = recogniser.dims().num_mels;
   model.multilingual = recogniser.dims().multilingual();
   model.has_word_times = recogniser.has_word_times();

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/engine.h"
 #include "transcribe/recogniser.h"
@@ -22,6 +23,8 @@ struct SpeechModel {
   std::function<void(vad::VadState&, std::span<const float> samples, std::span<float> probabilities)> detect;
   engine::TextFunctions text;
   std::shared_ptr<const whisper::SuppressedTokens> suppressed;
+  /// The prompt that hotwords and what was said before are for the model.
+  std::function<std::vector<int>(std::string_view hotwords, std::string_view previous)> prompt_tokens;
   int num_mels = 80;
   bool multilingual = true;
   bool has_word_times = true;

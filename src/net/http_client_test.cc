@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <tuple>
 
 #include "net/testing/loopback_server.h"
 
@@ -77,6 +78,63 @@ TEST(HttpClient, ResumesWhereItIsTold) {
   EXPECT_EQ(text->head.offset, 7U);
   EXPECT_EQ(text->head.total_size, 10U);
   EXPECT_EQ(server.requests()[0].headers.at("range"), "bytes=7-");
+}
+
+TEST(HttpClient, AsksForAPart) {
+  LoopbackServer server([](const ServedRequest& r) { return serve_range(r, "0123456789"); });
+  for (const auto& [offset, length, range, body] :
+       {std::tuple(0U, 3U, "bytes=0-2", "012"), std::tuple(4U, 3U, "bytes=4-6", "456")}) {
+    auto request = request_for(server.url());
+    request.offset = offset;
+    request.length = length;
+    const auto text = http_get_text(request);
+    ASSERT_TRUE(text.ok()) << text.error().message;
+    EXPECT_EQ(text->body, body);
+    EXPECT_EQ(text->head.status, 206);
+    EXPECT_EQ(text->head.total_size, 10U);
+    EXPECT_EQ(server.requests().back().headers.at("range"), range);
+  }
+  auto beyond = request_for(server.url());
+  beyond.offset = 10;
+  beyond.length = 3;
+  expect_error(beyond, ErrorCode::kNetHttpStatus, "status 416");
+}
+
+TEST(HttpClient, SendsATokenToTheFirstOriginOnly) {
+  LoopbackServer other([](const ServedRequest&) { return Answer{.body = "far"}; });
+  LoopbackServer own([&](const ServedRequest& r) {
+    if (r.path == "/far") return Answer{.status = 302, .headers = {"Location: " + other.url("/x")}};
+    if (r.path == "/near") return Answer{.status = 307, .headers = {"Location: /here"}};
+    return Answer{.body = "near"};
+  });
+  auto request = request_for(own.url("/far"));
+  request.bearer_token = "secret";
+  EXPECT_EQ(http_get_text(request)->body, "far");
+  EXPECT_EQ(own.requests()[0].headers.at("authorization"), "Bearer secret");
+  const auto elsewhere = other.requests();
+  ASSERT_EQ(elsewhere.size(), 1U);
+  for (const auto& [name, value] : elsewhere[0].headers) EXPECT_THAT(value, Not(HasSubstr("secret"))) << name;
+  request.url = own.url("/near");
+  EXPECT_EQ(http_get_text(request)->body, "near");
+  EXPECT_EQ(own.requests().back().path, "/here");
+  EXPECT_EQ(own.requests().back().headers.at("authorization"), "Bearer secret");
+  request.bearer_token.clear();
+  EXPECT_TRUE(http_get_text(request).ok());
+  EXPECT_EQ(own.requests().back().headers.count("authorization"), 0U);
+}
+
+TEST(HttpClient, TellsWhatTheServerSaidLast) {
+  LoopbackServer server([](const ServedRequest&) {
+    return Answer{.status = 429, .headers = {"Retry-After: 7", "X-Error-Code:  Some Thing "}, .body = "no"};
+  });
+  HttpHead answer;
+  EXPECT_FALSE(http_get_text(request_for(server.url()), {}, &answer).ok());
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.header("x-error-code"), "Some Thing");
+  EXPECT_EQ(answer.header("x-other"), "");
+  EXPECT_EQ(answer.retry_after(), std::chrono::seconds(7));
+  EXPECT_FALSE(http_get_text(request_for("http://127.0.0.1:1/"), {}, &answer).ok());
+  EXPECT_EQ(answer.status, 0);
 }
 
 TEST(HttpClient, StartsAgainWhereResumingFails) {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <utility>
 
 #include "text/json_writer.h"
+#include "text/milliseconds.h"
 #include "text/utf8.h"
 
 namespace stenod::text {
@@ -28,20 +28,6 @@ constexpr std::array<FormatNames, 6> kFormats = {{{Format::kText, "text", "txt"}
 
 // Times
 
-constexpr double kMaxSeconds = 3600.0 * 9999;
-
-std::int64_t to_ms(double seconds) { return std::llround(std::fmin(std::fmax(0.0, seconds), kMaxSeconds) * 1000); }
-
-struct IntervalMs {
-  std::int64_t start;
-  std::int64_t end;
-};
-template <typename T>
-IntervalMs interval_ms(const T& timed) {
-  const std::int64_t start = to_ms(timed.start);
-  return {start, std::max(start, to_ms(timed.end))};
-}
-
 /// "01:02:03,456"; the hours may be left out where they are 0.
 std::string clock_time(std::int64_t ms, char decimal_mark, bool always_hours) {
   const std::string hours = ms >= 3600000 || always_hours ? fmt::format("{:02}:", ms / 3600000) : "";
@@ -49,14 +35,6 @@ std::string clock_time(std::int64_t ms, char decimal_mark, bool always_hours) {
 }
 
 // Texts
-
-/// Stripped and on one line: an empty line ends a cue, and a control character is not allowed in some formats.
-std::string one_line(std::string_view text) {
-  std::string out = to_valid_utf8(strip(text));
-  std::replace_if(
-      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
-  return out;
-}
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
@@ -71,12 +49,23 @@ std::string line_of(const Segment& segment) {
   return line;
 }
 
-std::string vtt_text(const Segment& segment) {
-  // & and < begin an escape or a tag there (https://www.w3.org/TR/webvtt1/).
-  std::string text = replace_all(one_line(segment.text), "-->", "->");
-  text = replace_all(replace_all(std::move(text), "&", "&amp;"), "<", "&lt;");
-  if (segment.channel && !text.empty()) text = fmt::format("<v {}>{}", *segment.channel, text);
-  return text;
+/// & and < begin an escape or a tag in WebVTT, and > may end an arrow (https://www.w3.org/TR/webvtt1/).
+std::string escape_vtt(std::string text) {
+  return replace_all(replace_all(replace_all(std::move(text), "&", "&amp;"), "<", "&lt;"), ">", "&gt;");
+}
+
+/// The text of a cue, in which the word `highlighted` is underlined.
+std::string text_of(const Cue& cue, std::optional<std::size_t> highlighted, Format format) {
+  const bool is_vtt = format == Format::kVtt;
+  std::string text;
+  if (cue.channel) text = is_vtt ? fmt::format("<v {}>", *cue.channel) : fmt::format("[{}] ", *cue.channel);
+  for (std::size_t i = 0; i < cue.words.size(); ++i) {
+    const auto& word = cue.words[i];
+    const std::string written = is_vtt ? escape_vtt(word.text) : word.text;
+    text.append(word.before).append(i == highlighted ? "<u>" + written + "</u>" : written);
+  }
+  // SubRip has no escapes, and an arrow would be taken for the times of a cue.
+  return is_vtt ? text : replace_all(std::move(text), "-->", "->");
 }
 
 // JSON
@@ -92,7 +81,7 @@ void write_channel(JsonWriter& json, const std::optional<int>& channel) {
   if (channel) json.literal("channel", std::to_string(*channel));
 }
 
-void write_segment(JsonWriter& json, const Segment& segment) {
+void write_segment(JsonWriter& json, const Segment& segment, const FormatOptions& options) {
   json.open('{');
   write_interval(json, segment);
   json.string("text", segment.text);
@@ -101,7 +90,7 @@ void write_segment(JsonWriter& json, const Segment& segment) {
   json.number("compression_ratio", segment.compression_ratio, 4);
   json.number("temperature", segment.temperature, 2);
   write_channel(json, segment.channel);
-  if (!segment.words.empty()) {
+  if (options.words && !segment.words.empty()) {
     json.key("words");
     json.open('[');
     for (const Word& word : segment.words) {
@@ -125,7 +114,7 @@ void write_error(JsonWriter& json, const Error& error) {
   json.close('}');
 }
 
-std::string write_json(const FileTranscript& result, bool indented, bool with_dropped) {
+std::string write_json(const FileTranscript& result, const FormatOptions& options, bool indented, bool with_dropped) {
   const Transcript& transcript = result.transcript;
   JsonWriter json(indented);
   json.open('{');
@@ -143,7 +132,7 @@ std::string write_json(const FileTranscript& result, bool indented, bool with_dr
   json.open('[');
   for (const Segment& segment : transcript.segments) {
     json.element();
-    write_segment(json, segment);
+    write_segment(json, segment, options);
   }
   json.close(']');
   if (with_dropped) {
@@ -171,6 +160,15 @@ bool is_json(Format format) { return format == Format::kJson || format == Format
 
 }  // namespace
 
+std::span<const Format> all_formats() {
+  static const auto all = [] {
+    std::array<Format, kFormats.size()> formats = {};
+    std::transform(kFormats.begin(), kFormats.end(), formats.begin(), [](const auto& names) { return names.format; });
+    return formats;
+  }();
+  return all;
+}
+
 std::optional<Format> parse_format(std::string_view name) {
   const auto found = std::find_if(kFormats.begin(), kFormats.end(), [&](const auto& f) { return f.name == name; });
   return found == kFormats.end() ? std::nullopt : std::optional(found->format);
@@ -180,18 +178,20 @@ std::string_view file_extension(Format format) {
   return std::find_if(kFormats.begin(), kFormats.end(), [&](const auto& f) { return f.format == format; })->extension;
 }
 
-std::string format_transcript(Format format, const FileTranscript& result) {
-  TranscriptWriter writer(format);
+std::string format_transcript(Format format, const FileTranscript& result, const FormatOptions& options) {
+  TranscriptWriter writer(format, options);
   std::string out = writer.begin();
   for (const Segment& segment : result.transcript.segments) out += writer.segment(segment);
   return out + writer.finish(result);
 }
 
-std::string format_json_on_one_line(const FileTranscript& result) { return write_json(result, false, true); }
+std::string format_json_on_one_line(const FileTranscript& result, const FormatOptions& options) {
+  return write_json(result, options, false, true);
+}
 
-std::string format_segment(const Segment& segment) {
+std::string format_segment(const Segment& segment, const FormatOptions& options) {
   JsonWriter json(false);
-  write_segment(json, segment);
+  write_segment(json, segment, options);
   return json.take() + '\n';
 }
 
@@ -205,6 +205,9 @@ std::string format_error(Format format, std::string_view file, const Error& erro
   return json.take() + '\n';
 }
 
+TranscriptWriter::TranscriptWriter(Format format, const FormatOptions& options)
+    : format_(format), options_(options), cues_(options.subtitles, format == Format::kSrt) {}
+
 std::string TranscriptWriter::begin() const {
   if (format_ == Format::kVtt) return "WEBVTT\n\n";
   if (format_ == Format::kTsv) return "start\tend\ttext\n";
@@ -212,31 +215,36 @@ std::string TranscriptWriter::begin() const {
 }
 
 std::string TranscriptWriter::segment(const Segment& segment) {
+  if (is_json(format_)) return {};
+  if (is_subtitles(format_)) return write(cues_.add(segment));
   const std::string line = line_of(segment);
-  if (line.empty() || is_json(format_)) return {};
+  if (line.empty()) return {};
+  if (format_ == Format::kText) return line + '\n';
   const auto [start, end] = interval_ms(segment);
-  switch (format_) {
-    case Format::kText:
-      return line + '\n';
-    case Format::kSrt:
-      return fmt::format("{}\n{} --> {}\n{}\n\n", ++num_cues_, clock_time(start, ',', true), clock_time(end, ',', true),
-                         replace_all(line, "-->", "->"));
-    case Format::kVtt:
-      return fmt::format("{} --> {}\n{}\n\n", clock_time(start, '.', false), clock_time(end, '.', false),
-                         vtt_text(segment));
-    case Format::kTsv:
-      return fmt::format("{}\t{}\t{}\n", start, end, line);
-    case Format::kJson:
-    case Format::kJsonl:
-      break;
-  }
-  return {};
+  return fmt::format("{}\t{}\t{}\n", start, end, line);
 }
 
-std::string TranscriptWriter::finish(const FileTranscript& result) const {
+std::string TranscriptWriter::finish(const FileTranscript& result) {
+  if (is_subtitles(format_)) return write(cues_.finish());
   // jsonl keeps exactly the members that programs know.
   const bool is_whole = format_ == Format::kJson;
-  return is_json(format_) ? write_json(result, is_whole, is_whole) : std::string();
+  return is_json(format_) ? write_json(result, options_, is_whole, is_whole) : std::string();
+}
+
+std::string TranscriptWriter::write(const std::vector<Cue>& cues) {
+  const bool is_srt = format_ == Format::kSrt;
+  const char mark = is_srt ? ',' : '.';
+  std::string out;
+  for (const Cue& cue : cues) {
+    const std::vector<CuePart> parts =
+        options_.subtitles.highlight_words ? highlight_words(cue) : std::vector<CuePart>{{cue.time, std::nullopt}};
+    for (const CuePart& part : parts) {
+      if (is_srt) out += fmt::format("{}\n", ++num_cues_);
+      out += fmt::format("{} --> {}\n{}\n\n", clock_time(part.time.start, mark, is_srt),
+                         clock_time(part.time.end, mark, is_srt), text_of(cue, part.word, format_));
+    }
+  }
+  return out;
 }
 
 }  // namespace stenod::text

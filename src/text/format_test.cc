@@ -42,6 +42,8 @@ TEST(Format, Names) {
     ASSERT_TRUE(parse_format(name)) << name;
     EXPECT_EQ(file_extension(*parse_format(name)), std::string_view(name) == "text" ? "txt" : name);
   }
+  EXPECT_EQ(all_formats().size(), 6u);
+  EXPECT_EQ(all_formats()[3], Format::kSrt);
   EXPECT_FALSE(parse_format("SRT"));
   EXPECT_FALSE(parse_format(""));
 }
@@ -137,7 +139,7 @@ TEST(Format, Tsv) {
 
 TEST(Format, TextThatLooksLikeTheFormat) {
   EXPECT_EQ(format_segment(Format::kSrt, cue("a --> b")), "1\n00:00:01,000 --> 00:00:02,000\na -> b\n\n");
-  EXPECT_EQ(format_segment(Format::kVtt, cue("a --> <b>&")), "00:01.000 --> 00:02.000\na -> &lt;b>&amp;\n\n");
+  EXPECT_EQ(format_segment(Format::kVtt, cue("a --> <b>&")), "00:01.000 --> 00:02.000\na --&gt; &lt;b&gt;&amp;\n\n");
   EXPECT_EQ(format_segment(Format::kTsv, cue("a\tb")), "1000\t2000\ta b\n");
   for (const Format format : {Format::kText, Format::kSrt, Format::kVtt, Format::kTsv}) {
     EXPECT_NE(format_segment(format, cue(std::string("\n a\n\r\nb\0c\n", 10))).find("a   b c\n"), std::string::npos)
@@ -163,6 +165,60 @@ TEST(Format, Channels) {
   FileTranscript result;
   result.transcript.segments = {segment};
   EXPECT_NE(format_transcript(Format::kJsonl, result).find(R"("channel": 1)"), std::string::npos);
+}
+
+Segment with_words() {
+  Segment segment = cue(" Salt & <pepper>, --> please.", 1, 3);
+  segment.words = {{" Salt", 1, 1.5, 1}, {" &", 1.5, 1.75, 1}, {" <pepper>,", 2, 2.5, 1},
+                   {" --", 2.5, 2.6, 1}, {">", 2.6, 2.7, 1},   {" please.", 2.7, 3, 1}};
+  return segment;
+}
+
+std::string format_words(Format format, const SubtitleOptions& subtitles, std::optional<int> channel = {}) {
+  FileTranscript result;
+  result.transcript.segments = {with_words()};
+  result.transcript.segments[0].channel = channel;
+  return format_transcript(format, result, {.subtitles = subtitles});
+}
+
+TEST(Format, LinesOfSubtitles) {
+  const SubtitleOptions lines{.max_line_width = 16, .max_line_count = 2};
+  EXPECT_EQ(format_words(Format::kSrt, lines), "1\n00:00:01,000 --> 00:00:03,000\nSalt & <pepper>,\n-> please.\n\n");
+  EXPECT_EQ(format_words(Format::kVtt, lines, 1),
+            "WEBVTT\n\n00:01.000 --> 00:03.000\n<v 1>Salt &amp; &lt;pepper&gt;,\n--&gt; please.\n\n");
+  EXPECT_EQ(format_words(Format::kSrt, {.max_words_per_line = 3}, 1),
+            "1\n00:00:01,000 --> 00:00:02,500\n[1] Salt & <pepper>,\n\n"
+            "2\n00:00:02,500 --> 00:00:03,000\n[1] -> please.\n\n");
+  for (const Format format : {Format::kText, Format::kTsv, Format::kJson, Format::kJsonl}) {
+    EXPECT_EQ(format_words(format, lines), format_words(format, {})) << "only subtitles have lines";
+  }
+}
+
+TEST(Format, HighlightedWords) {
+  const SubtitleOptions options{.max_words_per_line = 3, .highlight_words = true};
+  EXPECT_EQ(format_words(Format::kSrt, options),
+            "1\n00:00:01,000 --> 00:00:01,500\n<u>Salt</u> & <pepper>,\n\n"
+            "2\n00:00:01,500 --> 00:00:01,750\nSalt <u>&</u> <pepper>,\n\n"
+            "3\n00:00:01,750 --> 00:00:02,000\nSalt & <pepper>,\n\n"
+            "4\n00:00:02,000 --> 00:00:02,500\nSalt & <u><pepper>,</u>\n\n"
+            "5\n00:00:02,500 --> 00:00:02,600\n<u>--</u>> please.\n\n"
+            "6\n00:00:02,600 --> 00:00:02,700\n--<u>></u> please.\n\n"
+            "7\n00:00:02,700 --> 00:00:03,000\n-> <u>please.</u>\n\n");
+  const std::string vtt = format_words(Format::kVtt, options, 0);
+  EXPECT_NE(vtt.find("00:01.500 --> 00:01.750\n<v 0>Salt <u>&amp;</u> &lt;pepper&gt;,\n\n"), std::string::npos) << vtt;
+}
+
+TEST(Format, JsonHoldsWordsOnlyWhereTheyAreWanted) {
+  FileTranscript result;
+  result.transcript.segments = {with_words()};
+  const FormatOptions without{.words = false};
+  for (const std::string& text :
+       {format_transcript(Format::kJson, result, without), format_transcript(Format::kJsonl, result, without),
+        format_json_on_one_line(result, without), format_segment(with_words(), without)}) {
+    EXPECT_EQ(text.find("\"words\""), std::string::npos) << text;
+  }
+  EXPECT_NE(format_json_on_one_line(result).find("\"words\""), std::string::npos);
+  EXPECT_NE(format_segment(with_words()).find("\"words\""), std::string::npos);
 }
 
 TEST(Format, OddTimes) {

@@ -5,11 +5,6 @@
 namespace stenod::text {
 namespace {
 
-bool is_white_space(char32_t c) {
-  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
 template <typename Sink>
 void for_each_unit(std::string_view bytes, Sink sink) {
   while (!bytes.empty()) {
@@ -74,6 +69,21 @@ std::u32string to_code_points(std::string_view bytes) {
   return out;
 }
 
+std::string to_utf8(std::u32string_view code_points) {
+  std::string out;
+  out.reserve(code_points.size());
+  for (const char32_t c : code_points) {
+    const bool is_scalar = c < 0xD800 || (c > 0xDFFF && c <= 0x10FFFF);
+    append_utf8(out, is_scalar ? c : kReplacementCharacter);
+  }
+  return out;
+}
+
+bool is_white_space(char32_t c) {
+  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
 std::string_view strip(std::string_view text) {
   std::size_t begin = text.size();
   std::size_t end = 0;
@@ -86,6 +96,13 @@ std::string_view strip(std::string_view text) {
     position += raw.size();
   });
   return begin < end ? text.substr(begin, end - begin) : std::string_view{};
+}
+
+std::string one_line(std::string_view text) {
+  std::string out = to_valid_utf8(strip(text));
+  std::replace_if(
+      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  return out;
 }
 
 }  // namespace stenod::text

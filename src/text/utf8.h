@@ -31,7 +31,16 @@ std::string to_valid_utf8(std::string_view bytes);
 /// Code points (U+FFFD for each ill-formed subpart).
 std::u32string to_code_points(std::string_view bytes);
 
-/// Without leading and trailing white space, as Unicode's White_Space property has it. Views into `text`.
+/// The UTF-8 of code points; what is no Unicode scalar value becomes U+FFFD.
+std::string to_utf8(std::u32string_view code_points);
+
+/// Unicode's White_Space property, and the information separators U+001C to U+001F, as Python's \s has it.
+bool is_white_space(char32_t c);
+
+/// Without leading and trailing white space. Views into `text`.
 std::string_view strip(std::string_view text);
+
+/// Valid UTF-8, stripped, with a space for each control character: on one line.
+std::string one_line(std::string_view text);
 
 }  // namespace stenod::text

@@ -54,6 +54,11 @@ TEST(Utf8, CodePointsHaveOneReplacementForEachSubpart) {
   EXPECT_EQ(to_code_points("aあ\x80\xE3\x81"), (std::u32string{U'a', U'あ', 0xFFFD, 0xFFFD}));
 }
 
+TEST(Utf8, CodePointsBecomeBytesAgain) {
+  EXPECT_EQ(to_utf8(U"aäあ😀"), "aäあ😀");
+  EXPECT_EQ(to_utf8(std::u32string{0xD800, U'a', 0xDFFF, 0x110000}), "\uFFFDa\uFFFD\uFFFD");
+}
+
 TEST(Utf8, StripsUnicodeWhiteSpace) {
   EXPECT_EQ(strip("  a b \n"), "a b");
   EXPECT_EQ(strip("\u3000\u00A0あ\u2003"), "あ");

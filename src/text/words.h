@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,17 @@ std::vector<WordTokens> split_to_words(const Tokenizer& tokenizer, std::span<con
 
 inline constexpr std::string_view kPrependedPunctuation = "\"'“¿([{-";
 inline constexpr std::string_view kAppendedPunctuation = "\"'.。,，!！?？:：”)]}、";
+
+/// The most marks that are taken from outside.
+inline constexpr std::size_t kMaxPunctuationBytes = 256;
+
+/// Punctuation that belongs to a word.
+struct Punctuations {
+  std::string prepended{kPrependedPunctuation};  ///< to the word after it
+  std::string appended{kAppendedPunctuation};    ///< to the word before it
+
+  bool operator==(const Punctuations&) const = default;
+};
 
 /// Joins opening punctuation to the word after it and closing punctuation to the word before it. An entry that was
 /// joined away stays in its place with empty word and tokens, so that times held beside the words keep their index.

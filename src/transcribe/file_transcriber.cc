@@ -103,6 +103,7 @@ class FileJob {
   std::stop_callback<std::function<void()>> on_stop_{stop_, [this] { abandoned_.request_stop(); }};
   bool split_ = false;
 
+  DecodingPlan plan_;
   std::optional<int> language_token_;
   std::vector<SpeechStream> streams_;  ///< one a channel
   std::deque<Pending> pending_;
@@ -149,12 +150,13 @@ Status FileJob::submit(int channel, SpeechWindow window) {
     request.request_class = options_.request_class;
     request.cancellation = abandoned_.get_token();
     request.on_encoded = [in_flight = pending.in_flight] { in_flight->encoded = true; };
+    request.options = plan_.options;
     request.options.language_token = language_token_;
     request.options.task = options_.task;
     request.options.segmentation = options_.segmentation;
     request.options.word_times = options_.word_timestamps;
-    request.options.suppressed = recogniser_.suppressed_tokens();
-    request.options.thresholds = thresholds_for(window.speech_peak);
+    request.options.punctuations = options_.punctuations;
+    request.options.thresholds = thresholds_for(window.speech_peak, plan_.options.thresholds);
     request.options.window = options_.full_window ? whisper::WindowPolicy::kFull : whisper::WindowPolicy::kProportional;
     const Status submitted = recogniser_.engine().submit(
         std::move(request),
@@ -256,6 +258,7 @@ text::Segment FileJob::make_segment(const Pending& pending, const engine::Window
   written.avg_logprob = result.avg_logprob;
   written.no_speech_prob = result.no_speech_prob;
   written.compression_ratio = result.compression_ratio;
+  written.temperature = result.temperature;
   if (split_) written.channel = pending.channel;
   for (const whisper::WordSpan& word : segment.words) {
     const double start = pending.window.start_time(word.start_s);
@@ -275,6 +278,7 @@ void FileJob::report() const {
 
 Result<FileResult> FileJob::run(const std::filesystem::path& file) {
   STENOD_RETURN_IF_ERROR(choose_language());
+  STENOD_ASSIGN_OR_RETURN(plan_, plan_decoding(options_.decoding, recogniser_));
   audio::DecoderOptions decoder_options;
   decoder_options.channels = options_.split_channels ? audio::ChannelMode::kSplit : audio::ChannelMode::kMix;
   decoder_options.stop = stop_;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "text/segment.h"
+#include "transcribe/decoding_settings.h"
 #include "transcribe/recogniser.h"
 
 namespace stenod::transcribe {
@@ -19,8 +20,10 @@ struct FileOptions {
   /// Where segments come from; kSentences makes the fewest errors.
   whisper::Segmentation segmentation = whisper::Segmentation::kSentences;
   bool word_timestamps = false;
-  bool split_channels = false;  ///< each channel its own text
-  bool full_window = false;     ///< encode 30 s for every window
+  std::optional<text::Punctuations> punctuations = {};  ///< that are parts of words; absent: the usual ones
+  bool split_channels = false;                          ///< each channel its own text
+  bool full_window = false;                             ///< encode 30 s for every window
+  DecodingSettings decoding = default_file_decoding();
   scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
   std::string name = {};  ///< what messages call the file; empty: its path. See audio::DecoderOptions.
 };

@@ -23,6 +23,7 @@ whisper::SpecialTokens special_tokens(const text::Tokenizer& tokenizer, bool mul
   }
   tokens.transcribe = from.transcribe;
   tokens.translate = from.translate;
+  tokens.start_of_previous = from.startofprev;
   tokens.no_speech = from.no_speech;
   tokens.no_timestamps = from.notimestamps;
   tokens.timestamp_begin = from.timestamp_begin;
@@ -68,7 +69,9 @@ Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) 
 
   whisper::RunnerLimits limits;
   limits.num_slots = options.num_slots;
-  limits.max_rows = std::max(64, 4 * options.num_slots);
+  // A beam of five in every slot goes on in one step.
+  limits.max_rows = std::max(64, 5 * options.num_slots);
+  limits.max_branches = whisper::kMaxBranches;
   limits.max_group_frames = 2 * whisper::kMaxEncoderFrames;
   STENOD_ASSIGN_OR_RETURN(parts.runner, whisper::BackendRunner::create(std::move(backend), std::move(files.weights),
                                                                        parts.compute_type, limits));

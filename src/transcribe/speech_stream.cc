@@ -41,11 +41,11 @@ std::int64_t quietest(std::span<const std::int16_t> samples) {
 
 }  // namespace
 
-whisper::QualityThresholds thresholds_for(float speech_peak) {
-  whisper::QualityThresholds thresholds;
+whisper::QualityThresholds thresholds_for(float speech_peak, const whisper::QualityThresholds& clear) {
+  whisper::QualityThresholds thresholds = clear;
   if (speech_peak < kClearSpeech) {
-    thresholds.no_speech_prob = 0.2f;
-    thresholds.avg_logprob = -0.5f;
+    thresholds.no_speech_prob = std::min(thresholds.no_speech_prob, 0.2f);
+    thresholds.avg_logprob = std::max(thresholds.avg_logprob, -0.5f);
   }
   return thresholds;
 }

@@ -28,8 +28,8 @@ struct SpeechWindow {
 inline constexpr float kClearSpeech = 0.8f;
 
 /// When to doubt the text of a window with this highest probability of speech: without clear speech the model's own
-/// doubts count sooner.
-whisper::QualityThresholds thresholds_for(float speech_peak);
+/// doubts count sooner than `clear` says.
+whisper::QualityThresholds thresholds_for(float speech_peak, const whisper::QualityThresholds& clear = {});
 
 /// One channel of a recording, from samples to windows of speech. Holds at most about a minute of samples. One thread.
 class SpeechStream {

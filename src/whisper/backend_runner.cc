@@ -19,11 +19,13 @@ Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::m
 Result<std::unique_ptr<BackendRunner>> BackendRunner::create(std::unique_ptr<compute::Backend> backend,
                                                              models::WhisperWeights weights, compute::ComputeType type,
                                                              const RunnerLimits& limits) {
-  if (limits.num_slots < 1 || limits.max_rows < limits.num_slots ||
+  if (limits.num_slots < 1 || limits.max_branches < 1 || limits.max_rows < limits.num_slots ||
       limits.max_group_frames < weights.dims.max_encoder_frames) {
     return invalid(
-        fmt::format("limits: {} slots, {} rows, {} frames, expected at least 1 slot, a row a slot, {} frames",
-                    limits.num_slots, limits.max_rows, limits.max_group_frames, weights.dims.max_encoder_frames));
+        fmt::format("limits: {} slots, {} branches, {} rows, {} frames, expected at least 1 slot, 1 branch, a row a "
+                    "slot, {} frames",
+                    limits.num_slots, limits.max_branches, limits.max_rows, limits.max_group_frames,
+                    weights.dims.max_encoder_frames));
   }
   std::unique_ptr<BackendRunner> runner(new BackendRunner(std::move(backend), limits));
   STENOD_ASSIGN_OR_RETURN(runner->model_, PackedModel::load(*runner->backend_, std::move(weights), type));
@@ -41,14 +43,15 @@ Status BackendRunner::plan_memory() {
   const auto layers = static_cast<std::size_t>(dims.num_decoder_layers);
   const auto stored = static_cast<std::size_t>(compute::storage_bytes(storage_));
   const auto positions = static_cast<std::size_t>(dims.max_text_positions);
+  const auto cells = static_cast<std::size_t>(cells_per_slot());
   const auto alignment_heads = model_.weights.generation.alignment_heads.size();
   // Two convolution inputs a frame, and a row of zeros at both ends of every window.
   const std::size_t padded_frames = 2 * frames + 2 * slots;
 
   const std::pair<Buffer&, std::size_t> plan[] = {
       {cross_cache_, slots * layers * 2 * d * static_cast<std::size_t>(dims.max_encoder_frames) * stored},
-      {self_cache_, slots * layers * 2 * d * positions * stored},
-      {alignment_queries_, slots * alignment_heads * positions * kHeadSize * sizeof(float)},
+      {self_cache_, slots * layers * 2 * d * cells * stored},
+      {alignment_queries_, slots * alignment_heads * cells * kHeadSize * sizeof(float)},
       {frames_, padded_frames * static_cast<std::size_t>(dims.num_mels) * sizeof(float)},
       {convolved_, padded_frames * d * sizeof(float)},
       {encoder_rows_, frames * d * sizeof(float)},
@@ -70,8 +73,13 @@ Status BackendRunner::plan_memory() {
       alignment_weights_,
       backend_->allocate_shared(std::min<std::size_t>(alignment_heads, kMaxAlignmentHeads) * weights_of_a_head));
 
-  slot_frames_.assign(slots, 0);
-  slot_positions_.assign(slots, 0);
+  slots_.resize(slots);
+  for (Slot& slot : slots_) slot.branches.resize(static_cast<std::size_t>(limits_.max_branches) + 1);
+  forked_.resize(static_cast<std::size_t>(limits_.max_branches) + 1);
+  for (Slot& slot : slots_) {
+    for (Branch& branch : slot.branches) branch.cells.reserve(positions);
+  }
+  for (Branch& branch : forked_) branch.cells.reserve(positions);
   embedding_.resize(d);
   zeros_.assign(std::max(d, static_cast<std::size_t>(dims.num_mels)), 0.0f);
   position_.resize(d);
@@ -93,12 +101,12 @@ std::byte* BackendRunner::cross_cache(int slot, int layer, int value) const {
 std::byte* BackendRunner::self_cache(int slot, int layer, int value) const {
   const auto& dims = model_.weights.dims;
   const std::int64_t index = (static_cast<std::int64_t>(slot) * dims.num_decoder_layers + layer) * 2 + value;
-  return self_cache_->as<std::byte>() + index * dims.d_model * dims.max_text_positions * storage_bytes(storage_);
+  return self_cache_->as<std::byte>() + index * dims.d_model * cells_per_slot() * storage_bytes(storage_);
 }
 
 float* BackendRunner::alignment_queries(int slot, int head) const {
   const std::int64_t index = static_cast<std::int64_t>(slot) * num_alignment_heads() + head;
-  return alignment_queries_->as<float>() + index * dims().max_text_positions * kHeadSize;
+  return alignment_queries_->as<float>() + index * cells_per_slot() * kHeadSize;
 }
 
 void BackendRunner::add_product(const compute::PackedLinear& weights, const float* input, float* rows,
@@ -149,8 +157,12 @@ Status BackendRunner::encode(std::span<const EncodeWindow> windows) {
                      static_cast<std::int64_t>(dims.max_encoder_frames) * kHeadSize};
       backend_->linear(args);
     }
-    slot_frames_[static_cast<std::size_t>(slot)] = windows[w].num_frames;
-    slot_positions_[static_cast<std::size_t>(slot)] = 0;
+    Slot& held = slot_at(slot);
+    held.num_frames = windows[w].num_frames;
+    held.num_cells = 0;
+    held.num_branches = 1;
+    held.branches.front().cells.clear();
+    held.branches.front().num_shared = 0;
   }
   encoded_frames_ = total_frames;
   return backend_->synchronize();
@@ -232,14 +244,14 @@ Status BackendRunner::check_step(std::span<const StepRow> rows) {
   sequences_.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const StepRow& row = rows[i];
-    if (row.slot < 0 || row.slot >= limits_.num_slots || slot_frames_[static_cast<std::size_t>(row.slot)] == 0) {
+    if (row.slot < 0 || row.slot >= limits_.num_slots || slot_at(row.slot).num_frames == 0) {
       return invalid(fmt::format("slot {} holds no audio", row.slot));
     }
     if (row.token < 0 || row.token >= dims().vocab_size) return invalid(fmt::format("no token {}", row.token));
     if (row.position < 0 || row.position >= dims().max_text_positions) {
       return invalid(fmt::format("no position {}", row.position));
     }
-    if (!sequences_.empty() && sequences_.back().slot == row.slot) {
+    if (!sequences_.empty() && sequences_.back().slot == row.slot && sequences_.back().branch == row.branch) {
       Sequence& sequence = sequences_.back();
       if (row.position != sequence.first_position + sequence.num_rows) {
         return invalid(fmt::format("slot {}: position {} out of turn", row.slot, row.position));
@@ -247,20 +259,73 @@ Status BackendRunner::check_step(std::span<const StepRow> rows) {
       ++sequence.num_rows;
       continue;
     }
-    if (row.position > slot_positions_[static_cast<std::size_t>(row.slot)]) {
-      return invalid(fmt::format("slot {}: position {} after only {}", row.slot, row.position,
-                                 slot_positions_[static_cast<std::size_t>(row.slot)]));
-    }
-    for (const Sequence& other : sequences_) {
-      if (other.slot == row.slot) return invalid(fmt::format("slot {}: rows are not consecutive", row.slot));
-    }
-    sequences_.push_back({row.slot, static_cast<int>(i), 1, row.position});
+    STENOD_RETURN_IF_ERROR(check_new_sequence(row));
+    sequences_.push_back({row.slot, row.branch, static_cast<int>(i), 1, row.position});
   }
+  return {};
+}
+
+Status BackendRunner::check_new_sequence(const StepRow& row) {
+  const Slot& slot = slot_at(row.slot);
+  if (row.branch < 0 || row.branch >= slot.num_branches) {
+    return invalid(fmt::format("slot {}: no branch {}", row.slot, row.branch));
+  }
+  const Branch& branch = slot.branches[static_cast<std::size_t>(row.branch)];
+  if (row.position < branch.num_shared || row.position > static_cast<int>(branch.cells.size())) {
+    return invalid(fmt::format("slot {}, branch {}: position {} is not one of {} to {}", row.slot, row.branch,
+                               row.position, branch.num_shared, branch.cells.size()));
+  }
+  for (const Sequence& other : sequences_) {
+    if (other.slot != row.slot) continue;
+    if (other.branch == row.branch || sequences_.back().slot != row.slot) {
+      return invalid(fmt::format("slot {}: rows are not consecutive", row.slot));
+    }
+  }
+  return {};
+}
+
+// Gives each row the cell that its keys and values go to. Cells are handed out one after another, which keeps those of
+// a lone sequence in order; what dead branches have used is free again when only one is left.
+Status BackendRunner::take_cells() {
+  for (const Sequence& sequence : sequences_) {
+    Slot& slot = slot_at(sequence.slot);
+    Branch& branch = branch_of(sequence);
+    branch.cells.resize(static_cast<std::size_t>(sequence.first_position));
+    if (slot.num_branches == 1) {
+      slot.num_cells = branch.cells.empty() ? 0 : *std::max_element(branch.cells.begin(), branch.cells.end()) + 1;
+    }
+    // Never with rows that only go on; going back in several branches leaves cells behind.
+    if (slot.num_cells + sequence.num_rows > cells_per_slot()) {
+      return Error{ErrorCode::kInternal,
+                   fmt::format("slot {}: its {} cells are used up", sequence.slot, slot.num_cells)};
+    }
+    for (int r = 0; r < sequence.num_rows; ++r) branch.cells.push_back(slot.num_cells++);
+  }
+  return {};
+}
+
+Status BackendRunner::fork(int slot_index, std::span<const int> parents) {
+  if (slot_index < 0 || slot_index >= limits_.num_slots || parents.empty() ||
+      parents.size() > static_cast<std::size_t>(limits_.max_branches) + 1) {
+    return invalid(fmt::format("slot {}: no fork into {} branches", slot_index, parents.size()));
+  }
+  Slot& slot = slot_at(slot_index);
+  for (std::size_t i = 0; i < parents.size(); ++i) {
+    if (parents[i] < 0 || parents[i] >= slot.num_branches) {
+      return invalid(fmt::format("slot {}: no branch {} to continue", slot_index, parents[i]));
+    }
+    const Branch& parent = slot.branches[static_cast<std::size_t>(parents[i])];
+    forked_[i].cells.assign(parent.cells.begin(), parent.cells.end());
+    forked_[i].num_shared = parents.size() == 1 ? 0 : static_cast<int>(parent.cells.size());
+  }
+  slot.num_branches = static_cast<int>(parents.size());
+  for (std::size_t i = 0; i < parents.size(); ++i) std::swap(slot.branches[i], forked_[i]);
   return {};
 }
 
 Status BackendRunner::step(std::span<const StepRow> rows) {
   STENOD_RETURN_IF_ERROR(check_step(rows));
+  STENOD_RETURN_IF_ERROR(take_cells());
   const auto& dims = model_.weights.dims;
   const auto num_rows = static_cast<int>(rows.size());
   const auto d = static_cast<std::size_t>(dims.d_model);
@@ -277,16 +342,13 @@ Status BackendRunner::step(std::span<const StepRow> rows) {
     cross_attention(layer, i, num_rows);
     backend_->mlp({rows_->as<float>(), num_rows, layer.mlp_norm, layer.mlp_up.get(), layer.mlp_down.get()});
   }
-  for (const Sequence& sequence : sequences_) {
-    slot_positions_[static_cast<std::size_t>(sequence.slot)] = sequence.first_position + sequence.num_rows;
-  }
   compute_logits(rows);
   return backend_->synchronize();
 }
 
 void BackendRunner::self_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows) {
   const std::int64_t d = dims().d_model;
-  const std::int64_t head_stride = static_cast<std::int64_t>(dims().max_text_positions) * kHeadSize;
+  const std::int64_t head_stride = static_cast<std::int64_t>(cells_per_slot()) * kHeadSize;
   float* const rows = rows_->as<float>();
   float* const qkv = qkv_->as<float>();
 
@@ -301,15 +363,17 @@ void BackendRunner::self_attention(const PackedModel::DecoderLayer& layer, int l
   attention_.clear();
   for (const Sequence& sequence : sequences_) {
     std::byte* const caches[] = {self_cache(sequence.slot, layer_index, 0), self_cache(sequence.slot, layer_index, 1)};
+    const std::int32_t* const cells = branch_of(sequence).cells.data();
     for (int r = 0; r < sequence.num_rows; ++r) {
-      const std::int64_t offset = (sequence.first_position + r) * kHeadSize * storage_bytes(storage_);
+      const std::int64_t offset =
+          static_cast<std::int64_t>(cells[sequence.first_position + r]) * kHeadSize * storage_bytes(storage_);
       for (int value = 0; value < 2; ++value) {
         appends_.push_back({qkv + (sequence.first_row + r) * 3 * d + (1 + value) * d, caches[value] + offset,
                             head_stride, dims().num_heads, storage_});
       }
     }
-    attention_.push_back(
-        {sequence.first_row, sequence.num_rows, caches[0], caches[1], head_stride, sequence.first_position + 1, true});
+    attention_.push_back({sequence.first_row, sequence.num_rows, caches[0], caches[1], head_stride,
+                          sequence.first_position + 1, true, cells});
   }
   backend_->append(appends_);
 
@@ -342,20 +406,26 @@ void BackendRunner::cross_attention(const PackedModel::DecoderLayer& layer, int 
     if (head_layer != layer_index) continue;
     for (const Sequence& sequence : sequences_) {
       for (int r = 0; r < sequence.num_rows; ++r) {
+        const std::int64_t cell = branch_of(sequence).cells[static_cast<std::size_t>(sequence.first_position + r)];
         appends_.push_back({query + (sequence.first_row + r) * d + head * kHeadSize,
-                            alignment_queries(sequence.slot, h) + (sequence.first_position + r) * kHeadSize, kHeadSize,
-                            1, StorageType::kFloat32});
+                            alignment_queries(sequence.slot, h) + cell * kHeadSize, kHeadSize, 1,
+                            StorageType::kFloat32});
       }
     }
   }
   backend_->append(appends_);
 
+  // To the audio, all branches of a slot are rows of one sequence.
   attention_.clear();
+  int slot = -1;
   for (const Sequence& sequence : sequences_) {
-    attention_.push_back({sequence.first_row, sequence.num_rows, cross_cache(sequence.slot, layer_index, 0),
-                          cross_cache(sequence.slot, layer_index, 1),
-                          static_cast<std::int64_t>(dims().max_encoder_frames) * kHeadSize,
-                          slot_frames_[static_cast<std::size_t>(sequence.slot)], false});
+    if (sequence.slot == std::exchange(slot, sequence.slot)) {
+      attention_.back().num_rows += sequence.num_rows;
+      continue;
+    }
+    attention_.push_back(
+        {sequence.first_row, sequence.num_rows, cross_cache(slot, layer_index, 0), cross_cache(slot, layer_index, 1),
+         static_cast<std::int64_t>(dims().max_encoder_frames) * kHeadSize, slot_at(slot).num_frames, false});
   }
   compute::CachedAttentionArgs attend;
   attend.queries = {query, num_rows, d, d};
@@ -395,15 +465,19 @@ std::span<float> BackendRunner::logits(int row_index) {
   return {logits_->as<float>() + static_cast<std::size_t>(index) * vocabulary, vocabulary};
 }
 
-Result<std::span<float>> BackendRunner::alignment_weights(int slot, int first_head, int num_heads, int num_positions,
-                                                          int num_frames) {
+Result<std::span<float>> BackendRunner::alignment_weights(int slot, int branch, int first_head, int num_heads,
+                                                          int num_positions, int num_frames) {
+  const auto num_written = [&] {
+    const bool exists = branch >= 0 && branch < slot_at(slot).num_branches;
+    return exists ? static_cast<int>(slot_at(slot).branches[static_cast<std::size_t>(branch)].cells.size()) : 0;
+  };
   if (slot < 0 || slot >= limits_.num_slots || first_head < 0 || num_heads < 1 || num_heads > kMaxAlignmentHeads ||
-      first_head + num_heads > num_alignment_heads() || num_positions < 1 ||
-      num_positions > slot_positions_[static_cast<std::size_t>(slot)] || num_frames < 1 ||
-      num_frames > slot_frames_[static_cast<std::size_t>(slot)]) {
-    return invalid(fmt::format("no alignment of slot {}, heads {} + {}, {} positions, {} frames", slot, first_head,
-                               num_heads, num_positions, num_frames));
+      first_head + num_heads > num_alignment_heads() || num_positions < 1 || num_positions > num_written() ||
+      num_frames < 1 || num_frames > slot_at(slot).num_frames) {
+    return invalid(fmt::format("no alignment of slot {}, branch {}, heads {} + {}, {} positions, {} frames", slot,
+                               branch, first_head, num_heads, num_positions, num_frames));
   }
+  const std::int32_t* const cells = slot_at(slot).branches[static_cast<std::size_t>(branch)].cells.data();
   const std::size_t head_size = static_cast<std::size_t>(num_positions) * static_cast<std::size_t>(num_frames);
   float* to = alignment_weights_->as<float>();
   weight_heads_.clear();
@@ -412,6 +486,7 @@ Result<std::span<float>> BackendRunner::alignment_weights(int slot, int first_he
     const std::int64_t head_offset =
         static_cast<std::int64_t>(head) * dims().max_encoder_frames * kHeadSize * storage_bytes(storage_);
     weight_heads_.push_back({{alignment_queries(slot, h), num_positions, kHeadSize, kHeadSize},
+                             cells,
                              cross_cache(slot, layer, 0) + head_offset,
                              storage_,
                              num_frames,

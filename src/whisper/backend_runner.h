@@ -29,8 +29,9 @@ class BackendRunner final : public Runner {
 
   Status encode(std::span<const EncodeWindow> windows) override;
   Status step(std::span<const StepRow> rows) override;
+  Status fork(int slot, std::span<const int> parents) override;
   std::span<float> logits(int row_index) override;
-  Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+  Result<std::span<float>> alignment_weights(int slot, int branch, int first_head, int num_heads, int num_positions,
                                              int num_frames) override;
 
   /// The last group's encoder output, [frames, d_model] of its windows one after another, copied to the host. For
@@ -42,9 +43,21 @@ class BackendRunner final : public Runner {
  private:
   using Buffer = std::unique_ptr<compute::Backend::Buffer>;
 
-  /// Rows of one slot in a step.
+  /// A sequence that grows in a slot: which cell of the slot holds each of its positions.
+  struct Branch {
+    std::vector<std::int32_t> cells;
+    int num_shared = 0;  ///< the first so many cells may belong to other branches too
+  };
+  struct Slot {
+    int num_frames = 0;  ///< encoder frames held; 0: never encoded
+    int num_cells = 0;   ///< in use, the first ones
+    int num_branches = 1;
+    std::vector<Branch> branches;  ///< as many as there may be
+  };
+  /// Rows of one branch in a step.
   struct Sequence {
     int slot;
+    int branch;
     int first_row;
     int num_rows;
     int first_position;
@@ -58,16 +71,23 @@ class BackendRunner final : public Runner {
   void add_product(const compute::PackedLinear& weights, const float* input, float* rows, std::int64_t num_rows);
   void embed_windows(std::span<const EncodeWindow> windows);
   void encode_layers(std::int64_t total_frames);
+  Slot& slot_at(int slot) { return slots_[static_cast<std::size_t>(slot)]; }
+  Branch& branch_of(const Sequence& sequence) {
+    return slot_at(sequence.slot).branches[static_cast<std::size_t>(sequence.branch)];
+  }
+  int cells_per_slot() const { return limits_.max_branches * dims().max_text_positions; }
   Status check_step(std::span<const StepRow> rows);
+  Status check_new_sequence(const StepRow& row);
+  Status take_cells();
   void self_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows);
   void cross_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows);
   void compute_logits(std::span<const StepRow> rows);
 
   // Where one slot's vectors of one layer start, in bytes. Keys of all heads, then values of all heads; each head
-  // [positions, 64].
+  // [frames, 64] or [cells, 64].
   std::byte* cross_cache(int slot, int layer, int value) const;
   std::byte* self_cache(int slot, int layer, int value) const;
-  float* alignment_queries(int slot, int head) const;  ///< [max_text_positions, 64]
+  float* alignment_queries(int slot, int head) const;  ///< [cells, 64]
 
   std::unique_ptr<compute::Backend> backend_;
   RunnerLimits limits_;
@@ -76,8 +96,8 @@ class BackendRunner final : public Runner {
 
   // Per slot.
   Buffer cross_cache_, self_cache_, alignment_queries_;
-  std::vector<int> slot_frames_;     ///< encoder frames held; 0: never encoded
-  std::vector<int> slot_positions_;  ///< decoder positions written
+  std::vector<Slot> slots_;
+  std::vector<Branch> forked_;  ///< fork()'s scratch
 
   // The encoder's work space. `frames_` and `convolved_` have a row of zeros before and after each window.
   Buffer frames_, convolved_, encoder_rows_, encoder_qkv_, encoder_mixed_;

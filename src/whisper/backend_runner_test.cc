@@ -56,8 +56,8 @@ compute::Isa test_isa() {
   return *compute::parse_isa(name != nullptr ? name : "auto");
 }
 
-std::unique_ptr<BackendRunner> cpu_runner(ComputeType type) {
-  return make_runner(*compute::cpu::CpuBackend::create(2, test_isa()), type);
+std::unique_ptr<BackendRunner> cpu_runner(ComputeType type, RunnerLimits limits = {32, 128, 3000}) {
+  return make_runner(*compute::cpu::CpuBackend::create(2, test_isa()), type, limits);
 }
 
 std::vector<float> random_features(int num_frames, unsigned seed) {
@@ -113,7 +113,7 @@ TEST(BackendRunner, AgreesWithTheReferenceBackend) {
   const int heads = cpu->num_alignment_heads();
   ASSERT_GT(heads, 0);
   const auto copied = [](BackendRunner& runner, int first_head, int count) {
-    const auto weights = runner.alignment_weights(0, first_head, count, 4, 20);
+    const auto weights = runner.alignment_weights(0, 0, first_head, count, 4, 20);
     EXPECT_TRUE(weights) << weights.error().message;
     return std::vector<float>(weights->begin(), weights->end());
   };
@@ -212,6 +212,89 @@ TEST_P(BackendRunnerTypes, MayGoBackAndWriteAnew) {
   EXPECT_EQ(decode(*runner, 0, {10, 11, 12}), expected);
 }
 
+std::vector<float> logits_of(Runner& runner, const StepRow& row) {
+  EXPECT_TRUE(runner.step({&row, 1}).ok());
+  const auto logits = runner.logits(0);
+  return {logits.begin(), logits.end()};
+}
+
+// Each branch of a slot, among others and whatever its parents, gives the bits that its tokens give alone.
+TEST_P(BackendRunnerTypes, BranchesAreWhatTheirTokensAre) {
+  const auto runner = cpu_runner(GetParam(), {2, 32, 3000, 3});
+  const auto features = random_features(kFrames, 4);
+  const EncodeWindow windows[] = {{0, features, kFrames}, {1, features, kFrames}};
+  ASSERT_TRUE(runner->encode(windows).ok());
+
+  // A beam of three in slot 0: tokens by branch, and each step's parents and tokens.
+  const StepRow prompt[] = {{0, 0, 50258, false}, {0, 1, 50259, false}, {0, 2, 50359, true}};
+  ASSERT_TRUE(runner->step(prompt).ok());
+  std::vector<std::vector<int>> branches = {{}};
+  struct Step {
+    std::vector<int> parents, tokens;
+  };
+  const Step steps[] = {{{0, 0, 0}, {11, 12, 13}}, {{2, 0, 0}, {21, 22, 23}}, {{1, 1, 0, 2}, {31, 32, 33}},
+                        {{0, 2, 3}, {41, 42}},     {{1, 0, 2}, {51, 52}},     {{2}, {61}}};
+  std::vector<std::vector<float>> last;
+  for (const Step& step : steps) {
+    ASSERT_TRUE(runner->fork(0, step.parents).ok());
+    std::vector<std::vector<int>> next;
+    for (const int parent : step.parents) next.push_back(branches[static_cast<std::size_t>(parent)]);
+    branches = std::move(next);
+    std::vector<StepRow> rows;
+    for (std::size_t i = 0; i < step.tokens.size(); ++i) {
+      rows.push_back({0, 3 + static_cast<int>(branches[i].size()), step.tokens[i], true, static_cast<int>(i)});
+      branches[i].push_back(step.tokens[i]);
+    }
+    ASSERT_TRUE(runner->step(rows).ok());
+    std::vector<std::vector<float>> actual;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto logits = runner->logits(static_cast<int>(i));
+      actual.emplace_back(logits.begin(), logits.end());
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto expected = decode(*runner, 1, branches[i]).back();
+      EXPECT_EQ(std::memcmp(actual[i].data(), expected.data(), expected.size() * sizeof(float)), 0)
+          << "branch " << i << " of " << branches[i].size() << " tokens";
+    }
+    // A branch that does not grow is kept as it is.
+    for (std::size_t i = 0; i < branches.size(); ++i) {
+      const int written = 3 + static_cast<int>(branches[i].size()), heads = runner->num_alignment_heads();
+      (void)decode(*runner, 1, branches[i]);
+      const auto weights = runner->alignment_weights(0, static_cast<int>(i), 0, heads, written, kFrames);
+      ASSERT_TRUE(weights.ok()) << weights.error().message;
+      const std::vector<float> actual_weights(weights->begin(), weights->end());
+      const auto expected = runner->alignment_weights(1, 0, 0, heads, written, kFrames);
+      ASSERT_TRUE(expected.ok()) << expected.error().message;
+      EXPECT_EQ(std::memcmp(actual_weights.data(), expected->data(), actual_weights.size() * sizeof(float)), 0);
+    }
+  }
+
+  // Left alone, the sequence may start again.
+  ASSERT_TRUE(runner->fork(0, std::vector<int>{0}).ok());
+  EXPECT_EQ(decode(*runner, 0, {10, 11}), decode(*runner, 1, {10, 11}));
+}
+
+// What dead branches have used is enough for windows of any length, one after another in the same slot.
+TEST(BackendRunner, BranchesNeverRunOutOfRoom) {
+  const auto runner = cpu_runner(ComputeType::kInt8, {1, 8, 1500, 4});
+  const auto features = random_features(4, 4);
+  const EncodeWindow window[] = {{0, features, 4}};
+  ASSERT_TRUE(runner->encode(window).ok());
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    ASSERT_TRUE(runner->fork(0, std::vector<int>{0}).ok());
+    EXPECT_FALSE(logits_of(*runner, {0, 0, 50258, true}).empty());
+    for (int position = 1; position < 448; ++position) {
+      const std::vector<int> parents(4, position % 3 == 0 && position > 1 ? 1 : 0);
+      ASSERT_TRUE(runner->fork(0, parents).ok());
+      std::vector<StepRow> rows;
+      for (int branch = 0; branch < 4; ++branch) rows.push_back({0, position, position + branch, false, branch});
+      const auto status = runner->step(rows);
+      ASSERT_TRUE(status.ok()) << status.error().message;
+    }
+    EXPECT_FALSE(runner->step(std::vector<StepRow>{{0, 448, 1, false, 0}}).ok());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, BackendRunnerTypes,
                          testing::Values(ComputeType::kFloat32, ComputeType::kBFloat16, ComputeType::kInt8),
                          [](const auto& test) { return std::string(compute_type_name(test.param)); });
@@ -266,12 +349,26 @@ TEST(BackendRunner, RefusesWhatWouldHarmIt) {
   EXPECT_FALSE(step({{0, 0, 1, true}, {1, 0, 1, true}, {0, 1, 1, true}}).ok()) << "not consecutive";
   EXPECT_FALSE(step(std::vector<StepRow>(5, {0, 0, 1, true})).ok()) << "too many rows";
   EXPECT_TRUE(step({{0, 0, 1, true}, {0, 1, 1, false}, {1, 0, 1, true}}).ok());
+  EXPECT_FALSE(runner->fork(0, {}).ok());
+  EXPECT_FALSE(runner->fork(0, std::vector<int>{1}).ok()) << "there is one branch";
+  EXPECT_FALSE(runner->fork(0, std::vector<int>{-1}).ok());
+  EXPECT_FALSE(runner->fork(2, std::vector<int>{0}).ok());
+  EXPECT_FALSE(runner->fork(0, std::vector<int>(3, 0)).ok()) << "more than there may be";
+  EXPECT_FALSE(step({{0, 2, 1, true, 1}}).ok()) << "no such branch";
+  ASSERT_TRUE(runner->fork(0, std::vector<int>{0, 0}).ok());
+  EXPECT_FALSE(step({{0, 1, 1, true, 1}}).ok()) << "back into what branches share";
+  EXPECT_FALSE(step({{0, 2, 1, true, 0}, {1, 1, 1, true}, {0, 2, 1, true, 1}}).ok()) << "not consecutive";
+  EXPECT_FALSE(step({{0, 2, 1, true, 0}, {0, 2, 1, true, 1}, {0, 3, 1, true, 0}}).ok()) << "not consecutive";
+  EXPECT_TRUE(step({{0, 2, 1, true, 0}, {0, 2, 1, true, 1}}).ok());
+  ASSERT_TRUE(runner->fork(0, std::vector<int>{1}).ok());
+  EXPECT_TRUE(step({{0, 1, 1, true}}).ok());
   const int heads = runner->num_alignment_heads();
-  EXPECT_TRUE(runner->alignment_weights(0, 0, heads, 2, kFrames).ok());
-  EXPECT_FALSE(runner->alignment_weights(0, 0, heads, 3, 8).ok()) << "only two positions are written";
-  EXPECT_FALSE(runner->alignment_weights(0, 0, heads, 2, kFrames + 1).ok());
-  EXPECT_FALSE(runner->alignment_weights(0, 1, heads, 2, 8).ok());
-  EXPECT_FALSE(runner->alignment_weights(4, 0, heads, 2, 8).ok());
+  EXPECT_FALSE(runner->alignment_weights(0, 1, 0, heads, 1, kFrames).ok()) << "no such branch";
+  EXPECT_TRUE(runner->alignment_weights(0, 0, 0, heads, 2, kFrames).ok());
+  EXPECT_FALSE(runner->alignment_weights(0, 0, 0, heads, 3, 8).ok()) << "only two positions are written";
+  EXPECT_FALSE(runner->alignment_weights(0, 0, 0, heads, 2, kFrames + 1).ok());
+  EXPECT_FALSE(runner->alignment_weights(0, 0, 1, heads, 2, 8).ok());
+  EXPECT_FALSE(runner->alignment_weights(4, 0, 0, heads, 2, 8).ok());
   EXPECT_FALSE(BackendRunner::create(compute::make_reference_backend(), *models::read_ctranslate2(model_folder()),
                                      ComputeType::kFloat32, {4, 2, 1500})
                    .ok());

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
+
+#include "text/words.h"
 
 namespace stenod::whisper {
 
@@ -43,26 +46,48 @@ struct SuppressedTokens {
   std::vector<int> at_begin;  ///< not as the first token: blank and end of text
 };
 
-/// How one window is to be decoded. Decoding is greedy; another strategy (beam search, sampling by temperature) is
-/// another class beside GreedyDecoder, chosen by a setting here.
+/// Hypotheses of one window that are followed at once, at most.
+inline constexpr int kMaxBranches = 8;
+
+/// How the text of a window is searched for.
+struct SearchOptions {
+  int beam_size = 1;         ///< at temperature 0: 1 is greedy, more a beam search; at most kMaxBranches
+  int best_of = 5;           ///< at higher temperatures: independent samples, of which the best counts; as many at most
+  float patience = 1;        ///< a beam search is over after beam_size * patience ended hypotheses
+  float length_penalty = 1;  ///< hypotheses are compared by log-probability / length ^ this
+  std::uint64_t seed = 0;    ///< of the samples: the same seed gives the same text
+  /// The first one is tried in every window; a doubtful result of the longest one is decoded again at the next. Not
+  /// empty, none negative.
+  std::vector<float> temperatures = {0};
+
+  int width_at(float temperature) const { return temperature > 0 ? best_of : beam_size; }
+};
+
+/// How one window is to be decoded.
 struct DecodingOptions {
   std::optional<int> language_token;  ///< none: detected; must be none for English-only models
   Task task = Task::kTranscribe;
   Segmentation segmentation = Segmentation::kTimestamps;
   bool word_times = false;
+  std::optional<text::Punctuations> punctuations = {};  ///< that are parts of words; absent: the usual ones
   int max_tokens = 448;  ///< of one window, timestamps counted; the model's positions are the other limit
   double max_initial_timestamp_s = 1.0;
   std::shared_ptr<const SuppressedTokens> suppressed;  ///< may be null
   WindowPolicy window = WindowPolicy::kProportional;
   bool may_repeat = true;  ///< false: the first result counts (live partials)
-  /// Text tokens that the window's text begins with, whatever the model would choose: what a reader has been promised.
-  /// Such a window is never suppressed. Not with Segmentation::kTimestamps. At most half of the model's text
+  /// Text tokens that the model takes for what was said before: context, spelling of names, style. At most half of the
+  /// model's text positions but one.
+  std::vector<int> prompt = {};
+  /// Text tokens that the window's text begins with, whatever the model would choose. At most half of the model's text
   /// positions.
   std::vector<int> prefix = {};
+  bool prefix_is_promised = false;  ///< a reader has seen it: the window is never suppressed
   /// Text tokens that may follow the prefix, such as those of an earlier attempt at the beginning of the same audio.
   /// They are checked in one step and kept as far as the model chooses them too, so the tokens are the same as without,
-  /// in fewer steps (speculative decoding for greedy search: Leviathan et al., arXiv 2211.17192). At most as many.
+  /// in fewer steps (speculative decoding for greedy search: Leviathan et al., arXiv 2211.17192). At most as many; not
+  /// used by a search with several hypotheses.
   std::vector<int> draft = {};
+  SearchOptions search;
   QualityThresholds thresholds;
 };
 

@@ -62,6 +62,50 @@ float block_sum_exp(const float* values, std::size_t size, float max) {
   return sum;
 }
 
+std::size_t Largest(const float* values, std::size_t size, std::span<RankedLogit> best) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t count = 0;
+  float bar = -std::numeric_limits<float>::infinity();  // what an entry must exceed to get in
+  const auto look_at = [&](std::size_t i) {
+    if (!(values[i] > bar)) return;
+    std::size_t place = count < best.size() ? count++ : count - 1;
+    for (; place > 0 && values[i] > best[place - 1].value; --place) best[place] = best[place - 1];
+    best[place] = {static_cast<int>(i), values[i]};
+    if (count == best.size()) bar = best[count - 1].value;
+  };
+  if (best.empty()) return 0;
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= size; i += 4 * lanes) {
+    const auto a = hn::Max(hn::LoadU(d, values + i), hn::LoadU(d, values + i + lanes));
+    const auto b = hn::Max(hn::LoadU(d, values + i + 2 * lanes), hn::LoadU(d, values + i + 3 * lanes));
+    if (hn::AllFalse(d, hn::Gt(hn::Max(a, b), hn::Set(d, bar)))) continue;
+    for (std::size_t k = i; k < i + 4 * lanes; ++k) look_at(k);
+  }
+  for (; i < size; ++i) look_at(i);
+  return count;
+}
+
+float scaled_exp(float value, float max, float scale) { return std::exp((value - max) * scale); }
+
+double SumScaledExp(const float* values, std::size_t size, float max, float scale) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  double sum = 0;
+  for (std::size_t begin = 0; begin < size; begin += kBlock) {
+    const std::size_t length = std::min(kBlock, size - begin);
+    auto block = hn::Zero(d);
+    std::size_t i = 0;
+    for (; i + lanes <= length; i += lanes) {
+      const auto value = hn::LoadU(d, values + begin + i);
+      block = hn::Add(block, hn::Exp(d, hn::Mul(hn::Sub(value, hn::Set(d, max)), hn::Set(d, scale))));
+    }
+    sum += hn::GetLane(hn::SumOfLanes(d, block));
+    for (; i < length; ++i) sum += scaled_exp(values[begin + i], max, scale);
+  }
+  return sum;
+}
+
 LogitsSummary Summarise(const float* values, std::size_t size) {
   constexpr float kNone = -std::numeric_limits<float>::infinity();
   float max = kNone;
@@ -91,9 +135,39 @@ HWY_AFTER_NAMESPACE();
 namespace stenod::whisper {
 
 HWY_EXPORT(Summarise);
+HWY_EXPORT(Largest);
+HWY_EXPORT(SumScaledExp);
 
 LogitsSummary summarise(std::span<const float> logits) {
   return HWY_DYNAMIC_DISPATCH(Summarise)(logits.data(), logits.size());
+}
+
+std::size_t largest(std::span<const float> logits, std::span<RankedLogit> best) {
+  return HWY_DYNAMIC_DISPATCH(Largest)(logits.data(), logits.size(), best);
+}
+
+double sum_scaled_exp(std::span<const float> logits, float max, float scale) {
+  return HWY_DYNAMIC_DISPATCH(SumScaledExp)(logits.data(), logits.size(), max, scale);
+}
+
+int draw(std::span<const float> logits, float max, float scale, double target) {
+  constexpr std::size_t kBlock = 2048;  // passed over at once
+  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const auto block = logits.subspan(begin, std::min(kBlock, logits.size() - begin));
+    const double sum = sum_scaled_exp(block, max, scale);
+    if (target >= sum) {
+      target -= sum;
+      continue;
+    }
+    int drawn = -1;
+    for (std::size_t i = 0; i < block.size() && target >= 0; ++i) {
+      const float weight = std::exp((block[i] - max) * scale);
+      if (weight > 0) drawn = static_cast<int>(begin + i);
+      target -= weight;
+    }
+    if (drawn >= 0) return drawn;
+  }
+  return summarise(logits).index;  // rounding has left a little of the target
 }
 
 float log_add_exp(float a, float b) {

@@ -11,6 +11,62 @@
 namespace stenod::whisper {
 namespace {
 
+TEST(Logits, LargestAreInOrderAndTheFirstOfEquals) {
+  std::mt19937 random(2);
+  for (const std::size_t size : {1, 5, 63, 64, 65, 1501, 51865}) {
+    std::vector<float> values(size);
+    for (float& v : values) v = static_cast<float>(random() % 5000) / 100;  // many equals
+    values[size / 2] = -std::numeric_limits<float>::infinity();
+    std::vector<int> order;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (i != size / 2) order.push_back(static_cast<int>(i));
+    }
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+      return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)];
+    });
+    for (const std::size_t k : {0, 1, 2, 6, 16}) {
+      std::vector<RankedLogit> best(k);
+      ASSERT_EQ(largest(values, best), std::min(k, size - 1));
+      for (std::size_t i = 0; i < std::min(k, size - 1); ++i) {
+        EXPECT_EQ(best[i].index, order[i]) << size << ", " << i << " of " << k;
+        EXPECT_EQ(best[i].value, values[static_cast<std::size_t>(order[i])]);
+      }
+    }
+  }
+}
+
+TEST(Logits, DrawsFollowTheSoftMax) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<float> values(5000);
+  for (float& v : values) v = normal(random);
+  values[4999] = 14;
+  values[2500] = 13;
+  values[17] = 12;
+  for (const float scale : {1.0f, 2.0f, 0.7f}) {
+    const double sum = sum_scaled_exp(values, 14, scale);
+    double expected_sum = 0;
+    for (const float v : values) expected_sum += std::exp((static_cast<double>(v) - 14) * scale);
+    EXPECT_NEAR(sum, expected_sum, 1e-5 * expected_sum);
+    // At targets in the middle of what an entry has, it is drawn.
+    double before = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double weight = std::exp((static_cast<double>(values[i]) - 14) * scale);
+      if (weight > 1e-3) {
+        EXPECT_EQ(draw(values, 14, scale, before + weight / 2), static_cast<int>(i)) << scale;
+      }
+      before += weight;
+    }
+    EXPECT_EQ(draw(values, 14, scale, sum * (1 - 1e-12)), 4999);
+    EXPECT_GE(draw(values, 14, scale, sum * 1.1), 0) << "rounding never leaves one without a token";
+  }
+  std::vector<float> one(3000, -std::numeric_limits<float>::infinity());
+  one[2100] = -5;
+  for (const double target : {0.0, 0.5, 0.999}) EXPECT_EQ(draw(one, -5, 1, target), 2100);
+  one[2100] = one[0];
+  EXPECT_EQ(draw(one, 0, 1, 0), -1);
+}
+
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 struct Plain {

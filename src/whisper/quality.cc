@@ -13,7 +13,7 @@ std::optional<QualityIssue> find_issue(const QualityFigures& figures, const Qual
   if (figures.no_speech_prob > thresholds.no_speech_prob && figures.avg_logprob <= thresholds.avg_logprob) {
     return QualityIssue::kNoSpeech;
   }
-  if (figures.finish == FinishReason::kRepetition || figures.is_doubled) return QualityIssue::kRepetition;
+  if (figures.finish == FinishReason::kRepetition || figures.is_repeated) return QualityIssue::kRepetition;
   if (figures.compression_ratio > thresholds.compression_ratio) return QualityIssue::kCompressionRatio;
   if (guessing) return QualityIssue::kLowLogprob;
   const float most = thresholds.token_share * static_cast<float>(figures.max_text_tokens);
@@ -22,6 +22,12 @@ std::optional<QualityIssue> find_issue(const QualityFigures& figures, const Qual
   }
   if (figures.language_probability < thresholds.language_probability) return QualityIssue::kLanguage;
   return std::nullopt;
+}
+
+/// Whether another choice of tokens may help, as openai-whisper's rules for a fallback have it.
+bool is_matter_of_choice(QualityIssue issue, const QualityFigures& figures) {
+  return issue == QualityIssue::kRepetition || issue == QualityIssue::kCompressionRatio ||
+         issue == QualityIssue::kLowLogprob || figures.finish == FinishReason::kTokenLimit;
 }
 
 }  // namespace
@@ -33,12 +39,16 @@ int window_frames(int real_frames, int attempt, WindowPolicy policy) {
   return std::min(kMaxEncoderFrames, attempt == 0 ? rounded : 2 * rounded);
 }
 
-bool is_doubled(std::span<const int> text_tokens, std::size_t num_given) {
+bool is_repeated(std::span<const int> text_tokens, std::size_t num_given) {
   const std::size_t num_own = text_tokens.size() - std::min(num_given, text_tokens.size());
   const std::size_t longest = std::min(num_own, text_tokens.size() / 2);
   for (std::size_t length = std::max<std::size_t>(4, (num_own + 1) / 2); length <= longest; ++length) {
     const auto second = text_tokens.last(length);
     if (std::equal(second.begin(), second.end(), text_tokens.last(2 * length).begin())) return true;
+  }
+  const auto own = text_tokens.last(num_own);
+  for (std::size_t period = 2; 3 * period <= num_own; ++period) {
+    if (std::equal(own.begin() + static_cast<std::ptrdiff_t>(period), own.end(), own.begin())) return true;
   }
   return false;
 }
@@ -63,12 +73,13 @@ std::string_view issue_name(QualityIssue issue) {
   return "";
 }
 
-Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat) {
+Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, AttemptsLeft left) {
   const auto issue = find_issue(figures, thresholds);
   if (!issue) return {Verdict::kAccept, std::nullopt};
   // Short windows make models doubt real speech, so text is given a second look; no text needs none.
   const bool silence = *issue == QualityIssue::kNoSpeech && figures.num_text_tokens == 0;
-  if (may_repeat && !silence) return {Verdict::kRepeat, issue};
+  if (left.longer_window && !silence) return {Verdict::kLongerWindow, issue};
+  if (left.warmer && is_matter_of_choice(*issue, figures)) return {Verdict::kWarmer, issue};
 
   // A caught loop has lost its repeats, so what is left is judged by the same figures as any other text.
   const bool repeats_itself = figures.compression_ratio > thresholds.compression_ratio;

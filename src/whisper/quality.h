@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "whisper/decoding_options.h"
-#include "whisper/greedy_decoder.h"
+#include "whisper/hypothesis.h"
 
 namespace stenod::whisper {
 
@@ -32,11 +32,11 @@ enum class QualityIssue {
 /// A stable name, for instance "no_speech": the reason that users see for audio without text.
 std::string_view issue_name(QualityIssue issue);
 
-/// Whether text is the same four or more tokens twice, and nothing else: too short for a loop to be noticed, but what
-/// models write about short windows more often than people say it.
-/// The first `num_given` tokens were given to the model: they may be the beginning of what it then doubles, or all that
+/// Whether text is the same four or more tokens twice, or two or more tokens three times and oftener, and nothing else:
+/// too short for a loop to be noticed, but what models write about short windows more often than people say it.
+/// The first `num_given` tokens were given to the model: they may be the beginning of what it then repeats, or all that
 /// it writes once more.
-bool is_doubled(std::span<const int> text_tokens, std::size_t num_given = 0);
+bool is_repeated(std::span<const int> text_tokens, std::size_t num_given = 0);
 
 struct QualityFigures {
   float avg_logprob = 0;
@@ -45,14 +45,15 @@ struct QualityFigures {
   float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
   int max_text_tokens = 0;  ///< more than anyone says in that time, in that language
-  bool is_doubled = false;  ///< the whole text is something said twice
+  bool is_repeated = false;  ///< the whole text is something said several times
   FinishReason finish = FinishReason::kEndOfText;
 };
 
 enum class Verdict {
   kAccept,
-  kRepeat,    ///< decode again in a longer window
-  kSuppress,  ///< give no text, for the reason in `issue`
+  kLongerWindow,  ///< decode again in a longer window
+  kWarmer,        ///< decode the same window again at the next temperature
+  kSuppress,      ///< give no text, for the reason in `issue`
 };
 
 struct Assessment {
@@ -60,9 +61,16 @@ struct Assessment {
   std::optional<QualityIssue> issue;
 };
 
+/// What may still be tried.
+struct AttemptsLeft {
+  bool longer_window = false;
+  bool warmer = false;
+};
+
 /// The rule. Where the model says that there is no speech, and writes nothing, there is none. Anything else doubtful is
-/// repeated as long as it may be. After that, text is suppressed where the model is not sure of it and says that there
-/// is no speech, or where it still repeats itself; text that is merely improbable is given, with the doubt recorded.
-Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, bool may_repeat);
+/// decoded again in longer windows as long as there are any, then text that repeats itself, has no end or is improbable
+/// at higher temperatures. After that, text is suppressed where the model is not sure of it and says that there is no
+/// speech, or where it still repeats itself; text that is merely improbable is given, with the doubt recorded.
+Assessment assess(const QualityFigures& figures, const QualityThresholds& thresholds, AttemptsLeft left);
 
 }  // namespace stenod::whisper

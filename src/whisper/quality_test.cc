@@ -32,7 +32,7 @@ QualityFigures good() {
 
 void expect_assessment(const QualityFigures& figures, bool may_repeat, Verdict verdict,
                        std::optional<QualityIssue> issue) {
-  const auto got = assess(figures, {}, may_repeat);
+  const auto got = assess(figures, {}, {.longer_window = may_repeat});
   EXPECT_EQ(got.verdict, verdict);
   EXPECT_EQ(got.issue, issue);
 }
@@ -48,10 +48,41 @@ TEST(Quality, UnsureTextWithoutSpeechIsRepeatedAndThenSuppressed) {
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);  // sure of its text
   expect_assessment(figures, false, Verdict::kAccept, std::nullopt);
   figures.avg_logprob = -1.0f;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kNoSpeech);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kNoSpeech);
   expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kNoSpeech);
   figures.no_speech_prob = 0.6f;
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
+}
+
+TEST(Quality, WhatAnotherChoiceOfTokensMayHelpIsTriedWarmer) {
+  const auto expect_verdict = [](const QualityFigures& figures, Verdict verdict) {
+    EXPECT_EQ(assess(figures, {}, {.warmer = true}).verdict, verdict);
+    EXPECT_EQ(assess(figures, {}, {.longer_window = true, .warmer = true}).verdict, Verdict::kLongerWindow);
+  };
+  auto figures = good();
+  figures.compression_ratio = 2.5f;
+  expect_verdict(figures, Verdict::kWarmer);
+  figures = good();
+  figures.avg_logprob = -1.1f;
+  expect_verdict(figures, Verdict::kWarmer);
+  figures = good();
+  figures.finish = FinishReason::kRepetition;
+  expect_verdict(figures, Verdict::kWarmer);
+  figures = good();
+  figures.finish = FinishReason::kTokenLimit;
+  expect_verdict(figures, Verdict::kWarmer);
+
+  // A fast speaker, an uncertain language and silence stay what they are.
+  figures = good();
+  figures.num_text_tokens = 60;
+  expect_verdict(figures, Verdict::kAccept);
+  figures = good();
+  figures.language_probability = 0.3f;
+  expect_verdict(figures, Verdict::kAccept);
+  figures = good();
+  figures.no_speech_prob = 0.9f;
+  figures.avg_logprob = -2;
+  expect_verdict(figures, Verdict::kSuppress);
 }
 
 TEST(Quality, NoSpeechComesBeforeOtherDoubts) {
@@ -60,7 +91,7 @@ TEST(Quality, NoSpeechComesBeforeOtherDoubts) {
   figures.avg_logprob = -2;
   figures.compression_ratio = 5;
   figures.finish = FinishReason::kRepetition;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kNoSpeech);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kNoSpeech);
   expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kNoSpeech);
   figures.avg_logprob = -0.5f;  // sure of its text, which goes round in circles all the same
   expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kRepetition);
@@ -69,19 +100,19 @@ TEST(Quality, NoSpeechComesBeforeOtherDoubts) {
 TEST(Quality, StricterThresholdsDoubtMore) {
   const QualityThresholds strict = {.no_speech_prob = 0.2f, .avg_logprob = -0.5f};
   auto figures = good();
-  EXPECT_EQ(assess(figures, strict, false).verdict, Verdict::kAccept);
+  EXPECT_EQ(assess(figures, strict, {}).verdict, Verdict::kAccept);
   figures.no_speech_prob = 0.3f;
-  EXPECT_EQ(assess(figures, strict, false).verdict, Verdict::kAccept);
+  EXPECT_EQ(assess(figures, strict, {}).verdict, Verdict::kAccept);
   figures.avg_logprob = -0.6f;
-  EXPECT_EQ(assess(figures, strict, true).verdict, Verdict::kRepeat);
-  EXPECT_EQ(assess(figures, strict, false).verdict, Verdict::kSuppress);
+  EXPECT_EQ(assess(figures, strict, {.longer_window = true}).verdict, Verdict::kLongerWindow);
+  EXPECT_EQ(assess(figures, strict, {}).verdict, Verdict::kSuppress);
   expect_assessment(figures, false, Verdict::kAccept, std::nullopt);
 }
 
 TEST(Quality, NoTextIsNoSpeechWhereTheModelSaysSo) {
   auto figures = good();
   figures.num_text_tokens = 0;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kEmpty);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kEmpty);
   expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kEmpty);
   figures.no_speech_prob = 0.9f;
   expect_assessment(figures, true, Verdict::kSuppress, QualityIssue::kNoSpeech);  // at once
@@ -91,7 +122,7 @@ TEST(Quality, NoTextIsNoSpeechWhereTheModelSaysSo) {
 TEST(Quality, ImprobableTextIsRepeatedAndThenGiven) {
   auto figures = good();
   figures.avg_logprob = -1.01f;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kLowLogprob);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kLowLogprob);
   expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kLowLogprob);
 }
 
@@ -100,13 +131,13 @@ TEST(Quality, TooMuchTextIsRepeatedAndThenGiven) {
   figures.num_text_tokens = 50;  // two thirds
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
   figures.num_text_tokens = 51;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kTokenRate);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kTokenRate);
   expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kTokenRate);
   figures.max_text_tokens = 266;  // 5 s of Bengali
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
   figures.num_text_tokens = 5;
   figures.finish = FinishReason::kTokenLimit;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kTokenRate);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kTokenRate);
 }
 
 TEST(Quality, ADoubtfulLanguageIsRepeatedAndThenGiven) {
@@ -114,7 +145,7 @@ TEST(Quality, ADoubtfulLanguageIsRepeatedAndThenGiven) {
   figures.language_probability = 0.6f;
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
   figures.language_probability = 0.59f;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kLanguage);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kLanguage);
   expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kLanguage);
 }
 
@@ -123,14 +154,14 @@ TEST(Quality, RepetitiveTextIsRepeatedAndThenSuppressed) {
   figures.compression_ratio = 2.4f;
   expect_assessment(figures, true, Verdict::kAccept, std::nullopt);
   figures.compression_ratio = 2.41f;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kCompressionRatio);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kCompressionRatio);
   expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kCompressionRatio);
 }
 
 TEST(Quality, WhatIsLeftOfALoopIsGivenWhenItIsProbable) {
   auto figures = good();
   figures.finish = FinishReason::kRepetition;
-  expect_assessment(figures, true, Verdict::kRepeat, QualityIssue::kRepetition);
+  expect_assessment(figures, true, Verdict::kLongerWindow, QualityIssue::kRepetition);
   expect_assessment(figures, false, Verdict::kAccept, QualityIssue::kRepetition);
   figures.avg_logprob = -1.5f;
   expect_assessment(figures, false, Verdict::kSuppress, QualityIssue::kRepetition);
@@ -146,30 +177,35 @@ TEST(Quality, IssuesHaveDistinctNames) {
   }
 }
 
-TEST(Quality, ADoubledTextIsLookedAtAgainButGivenInTheEnd) {
-  EXPECT_TRUE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 4}));
-  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 1, 2, 3}));  // people do say short things twice
-  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 4, 5}));
-  EXPECT_FALSE(is_doubled(std::vector{1, 2, 3, 4, 1, 2, 3, 5}));
-  EXPECT_FALSE(is_doubled({}));
+TEST(Quality, ARepeatedTextIsLookedAtAgainButGivenInTheEnd) {
+  EXPECT_TRUE(is_repeated(std::vector{1, 2, 3, 4, 1, 2, 3, 4}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 3, 1, 2, 3}));  // people do say short things twice
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 3, 4, 1, 2, 3, 4, 5}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 3, 4, 1, 2, 3, 5}));
+  EXPECT_FALSE(is_repeated({}));
+  EXPECT_TRUE(is_repeated(std::vector{1, 2, 1, 2, 1, 2}));
+  EXPECT_TRUE(is_repeated(std::vector{1, 2, 3, 1, 2, 3, 1, 2, 3, 1}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 1, 1, 1, 1})) << "no no no no no";
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 1, 2, 1}));
+  EXPECT_FALSE(is_repeated(std::vector{1, 2, 1, 2, 1, 2, 3}));
   // Of 9 9 1 2 some was given.
   const std::vector doubled{9, 9, 1, 2, 3, 4, 1, 2, 3, 4};
-  EXPECT_FALSE(is_doubled(doubled));
-  EXPECT_TRUE(is_doubled(doubled, 2));
-  EXPECT_TRUE(is_doubled(doubled, 4)) << "the beginning of the first time";
-  EXPECT_TRUE(is_doubled(doubled, 6)) << "all of it";
-  EXPECT_FALSE(is_doubled(doubled, 7)) << "that was given";
-  EXPECT_FALSE(is_doubled(doubled, 10));
-  EXPECT_FALSE(is_doubled(doubled, 11));
+  EXPECT_FALSE(is_repeated(doubled));
+  EXPECT_TRUE(is_repeated(doubled, 2));
+  EXPECT_TRUE(is_repeated(doubled, 4)) << "the beginning of the first time";
+  EXPECT_TRUE(is_repeated(doubled, 6)) << "all of it";
+  EXPECT_FALSE(is_repeated(doubled, 7)) << "that was given";
+  EXPECT_FALSE(is_repeated(doubled, 10));
+  EXPECT_FALSE(is_repeated(doubled, 11));
   QualityFigures figures{.avg_logprob = -0.3f,
                          .no_speech_prob = 0.1f,
                          .compression_ratio = 1.9f,
                          .num_text_tokens = 8,
                          .max_text_tokens = 60,
-                         .is_doubled = true};
-  EXPECT_EQ(assess(figures, {}, true).verdict, Verdict::kRepeat);
-  EXPECT_EQ(assess(figures, {}, false).verdict, Verdict::kAccept);
-  EXPECT_EQ(assess(figures, {}, false).issue, QualityIssue::kRepetition);
+                         .is_repeated = true};
+  EXPECT_EQ(assess(figures, {}, {.longer_window = true}).verdict, Verdict::kLongerWindow);
+  EXPECT_EQ(assess(figures, {}, {}).verdict, Verdict::kAccept);
+  EXPECT_EQ(assess(figures, {}, {}).issue, QualityIssue::kRepetition);
 }
 
 }  // namespace

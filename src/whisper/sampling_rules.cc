@@ -1,6 +1,7 @@
 #include "whisper/sampling_rules.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -56,50 +57,110 @@ SamplingRules::Allowed SamplingRules::allowed_after(std::span<const int> sampled
   return allowed;
 }
 
-SampledToken SamplingRules::choose(std::span<const int> sampled, std::span<float> logits) const {
+SamplingRules::Choice SamplingRules::look_at(std::span<const int> sampled, std::span<float> logits) const {
   if (suppressed_) {
     mask(suppressed_->always, logits);
     if (sampled.empty()) mask(suppressed_->at_begin, logits);
   }
   const Allowed allowed = allowed_after(sampled);
+  constexpr LogitsSummary kNothing = {-1, kMinusInfinity, kMinusInfinity};
+  Choice choice{.text = {}, .timestamps = {}, .best_text = kNothing, .best_timestamp = kNothing};
 
-  LogitsSummary text{-1, kMinusInfinity, kMinusInfinity};
+  const auto end_of_text = static_cast<std::size_t>(tokens_.end_of_text);
   if (allowed.text) {
-    text = summarise(logits.first(tokens_.end_of_text));
+    if (!allowed.end_of_text) logits[end_of_text] = kMinusInfinity;
+    choice.text = logits.first(end_of_text + 1);
+  } else if (allowed.end_of_text) {
+    std::fill_n(logits.begin(), end_of_text, kMinusInfinity);
+    choice.text = logits.first(end_of_text + 1);
   }
-  const float end_of_text = logits[tokens_.end_of_text];
-  if (allowed.end_of_text && end_of_text != kMinusInfinity) {
-    text.log_sum_exp = log_add_exp(text.log_sum_exp, end_of_text);
-    if (text.index < 0 || end_of_text > text.max) {
-      text.index = tokens_.end_of_text;
-      text.max = end_of_text;
-    }
-  }
+  if (!choice.text.empty()) choice.best_text = summarise(choice.text);
 
-  LogitsSummary timestamp{-1, kMinusInfinity, kMinusInfinity};
   if (allowed.first_timestamp <= allowed.last_timestamp) {
     // At the beginning the rule for initial timestamps is a real mask. Later, what lies behind the end stands for it.
-    const auto range = logits.subspan(tokens_.timestamp_begin);
+    const auto range = logits.subspan(static_cast<std::size_t>(tokens_.timestamp_begin));
     const auto first = static_cast<std::size_t>(allowed.first_timestamp);
-    const auto end = sampled.empty() ? static_cast<std::size_t>(allowed.last_timestamp) + 1 : range.size();
-    if (first < std::min(end, range.size())) {
-      timestamp = summarise(range.subspan(first, std::min(end, range.size()) - first));
-    }
-    if (timestamp.index >= 0) {
-      timestamp.index =
-          tokens_.timestamp_begin + std::min(timestamp.index + allowed.first_timestamp, allowed.last_timestamp);
-    }
+    const auto end =
+        std::min(range.size(), sampled.empty() ? static_cast<std::size_t>(allowed.last_timestamp) + 1 : range.size());
+    choice.first_timestamp = allowed.first_timestamp;
+    choice.last_timestamp = allowed.last_timestamp;
+    if (first < end) choice.timestamps = range.subspan(first, end - first);
+    choice.best_timestamp = summarise(choice.timestamps);
   }
 
-  if (std::isnan(text.log_sum_exp) || std::isnan(timestamp.log_sum_exp)) {
-    return {tokens_.end_of_text, std::numeric_limits<float>::quiet_NaN()};
-  }
   // Together likelier than any one text token: a timestamp it is.
-  if (timestamp.index >= 0 && (text.index < 0 || timestamp.log_sum_exp > text.max)) {
-    return {timestamp.index, timestamp.max - timestamp.log_sum_exp};
+  if (choice.best_timestamp.index >= 0 &&
+      (choice.best_text.index < 0 || choice.best_timestamp.log_sum_exp > choice.best_text.max)) {
+    if (std::isnan(choice.best_text.max)) choice.best_timestamp.log_sum_exp = choice.best_text.max;
+    choice.text = {};
+    choice.best_text = kNothing;
   }
-  if (text.index < 0) return {tokens_.end_of_text, std::numeric_limits<float>::quiet_NaN()};
-  return {text.index, text.max - log_add_exp(text.log_sum_exp, timestamp.log_sum_exp)};
+  choice.log_sum_exp = log_add_exp(choice.best_text.log_sum_exp, choice.best_timestamp.log_sum_exp);
+  if (choice.log_sum_exp == kMinusInfinity) choice.log_sum_exp = std::numeric_limits<float>::quiet_NaN();
+  return choice;
+}
+
+int SamplingRules::timestamp_token(const Choice& choice, int index) const {
+  return tokens_.timestamp_begin + std::min(choice.first_timestamp + index, choice.last_timestamp);
+}
+
+SampledToken SamplingRules::choose(std::span<const int> sampled, std::span<float> logits) const {
+  const Choice choice = look_at(sampled, logits);
+  if (std::isnan(choice.log_sum_exp)) return {tokens_.end_of_text, choice.log_sum_exp};
+  if (!choice.text.empty() && choice.best_text.index >= 0) {
+    return {choice.best_text.index, choice.best_text.max - choice.log_sum_exp};
+  }
+  return {timestamp_token(choice, choice.best_timestamp.index), choice.best_timestamp.max - choice.log_sum_exp};
+}
+
+std::size_t SamplingRules::rank(std::span<const int> sampled, std::span<float> logits,
+                                std::span<SampledToken> best) const {
+  const Choice choice = look_at(sampled, logits);
+  if (std::isnan(choice.log_sum_exp)) return 0;
+  std::array<RankedLogit, kMaxRanked> ranked;
+  std::size_t count = 0;
+  const auto add = [&](SampledToken token) {
+    const auto end = best.begin() + static_cast<std::ptrdiff_t>(count);
+    if (std::any_of(best.begin(), end, [&](const SampledToken& other) { return other.token == token.token; })) return;
+    const auto place =
+        std::find_if(best.begin(), end, [&](const SampledToken& other) { return other.logprob < token.logprob; });
+    if (place == best.end()) return;
+    if (count < best.size()) ++count;
+    std::move_backward(place, best.begin() + static_cast<std::ptrdiff_t>(count) - 1,
+                       best.begin() + static_cast<std::ptrdiff_t>(count));
+    *place = token;
+  };
+  const auto room = std::span(ranked).first(std::min(best.size(), kMaxRanked));
+  for (std::size_t i = 0, n = largest(choice.text, room); i < n; ++i) {
+    add({ranked[i].index, ranked[i].value - choice.log_sum_exp});
+  }
+  if (!choice.timestamps.empty()) {
+    // The last one is as likely as the likeliest of those that it stands for.
+    const auto inside = std::min(choice.timestamps.size(),
+                                 static_cast<std::size_t>(choice.last_timestamp - choice.first_timestamp) + 1);
+    const float behind = summarise(choice.timestamps.subspan(inside)).max;
+    float& last = logits[static_cast<std::size_t>(timestamp_token(choice, static_cast<int>(inside) - 1))];
+    last = std::max(last, behind);
+    for (std::size_t i = 0, n = largest(choice.timestamps.first(inside), room); i < n; ++i) {
+      add({timestamp_token(choice, ranked[i].index), ranked[i].value - choice.log_sum_exp});
+    }
+  }
+  return count;
+}
+
+SampledToken SamplingRules::draw(std::span<const int> sampled, std::span<float> logits, float temperature,
+                                 double uniform) const {
+  const Choice choice = look_at(sampled, logits);
+  if (std::isnan(choice.log_sum_exp)) return {tokens_.end_of_text, choice.log_sum_exp};
+  const float max = std::max(choice.best_text.max, choice.best_timestamp.max);
+  const float scale = 1 / temperature;
+  const double text = sum_scaled_exp(choice.text, max, scale);
+  const double target = uniform * (text + sum_scaled_exp(choice.timestamps, max, scale));
+  const bool is_text = target < text;
+  const auto part = is_text ? choice.text : choice.timestamps;
+  const int index = whisper::draw(part, max, scale, is_text ? target : target - text);
+  if (index < 0) return {tokens_.end_of_text, std::numeric_limits<float>::quiet_NaN()};
+  return {is_text ? index : timestamp_token(choice, index), part[static_cast<std::size_t>(index)] - choice.log_sum_exp};
 }
 
 }  // namespace stenod::whisper

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "whisper/decoding_options.h"
+#include "whisper/logits.h"
 #include "whisper/special_tokens.h"
 
 namespace stenod::whisper {
@@ -30,6 +31,15 @@ class SamplingRules {
   /// `logits`: [vocab_size], raw; overwritten in part.
   SampledToken choose(std::span<const int> sampled, std::span<float> logits) const;
 
+  /// The likeliest allowed tokens in order, as many as `best` has room for (at most kMaxRanked). Returns how many there
+  /// are: none when the logits hold no number.
+  std::size_t rank(std::span<const int> sampled, std::span<float> logits, std::span<SampledToken> best) const;
+  static constexpr std::size_t kMaxRanked = 16;
+
+  /// One of the allowed tokens, drawn with the soft-max of logits / `temperature`, which is greater than 0. `uniform`:
+  /// in [0, 1). The log-probability is that of temperature 1.
+  SampledToken draw(std::span<const int> sampled, std::span<float> logits, float temperature, double uniform) const;
+
  private:
   /// Allowed timestamps as [first, last] from timestamp_begin; and whether text, and the end of text, are allowed.
   struct Allowed {
@@ -38,7 +48,18 @@ class SamplingRules {
     int first_timestamp = 0;
     int last_timestamp = -1;
   };
+  /// The allowed tokens of one row: text with the end of text, and timestamps. Either part may be empty.
+  struct Choice {
+    std::span<const float> text;        ///< from token 0 on
+    std::span<const float> timestamps;  ///< from `first_timestamp` on, with those that stand for the last one
+    int first_timestamp = 0;
+    int last_timestamp = -1;
+    LogitsSummary best_text, best_timestamp;  ///< `index` within the spans
+    float log_sum_exp = 0;                    ///< of both; NaN when there is nothing, or no number
+  };
   Allowed allowed_after(std::span<const int> sampled) const;
+  Choice look_at(std::span<const int> sampled, std::span<float> logits) const;
+  int timestamp_token(const Choice& choice, int index) const;
 
   const SpecialTokens& tokens_;
   std::shared_ptr<const SuppressedTokens> suppressed_;

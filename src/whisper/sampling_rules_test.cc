@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 
 #include "whisper/test_vocabulary.h"
@@ -17,9 +19,9 @@ const SpecialTokens kTokens = test_tokens();
 
 int ts(int frame) { return kTokens.timestamp_begin + frame; }
 
-/// OpenAI's rules, written as they are published: masks over the whole row, log-soft-max, arg-max.
-SampledToken published_rules(const std::vector<int>& sampled, std::vector<float> logits,
-                             const DecodingOptions& options) {
+/// OpenAI's rules, written as they are published: masks over the whole row, log-soft-max.
+std::vector<float> published_logprobs(const std::vector<int>& sampled, std::vector<float> logits,
+                                      const DecodingOptions& options) {
   const auto hide = [&](int begin, int end) {
     std::fill(logits.begin() + begin, logits.begin() + std::max(begin, end), kNone);
   };
@@ -61,8 +63,43 @@ SampledToken published_rules(const std::vector<int>& sampled, std::vector<float>
   };
   const float best_text = *std::max_element(logits.begin(), logits.begin() + kTokens.timestamp_begin);
   if (log_sum(kTokens.timestamp_begin, vocab) > best_text) hide(0, kTokens.timestamp_begin);
-  const auto best = std::max_element(logits.begin(), logits.end());
-  return {static_cast<int>(best - logits.begin()), static_cast<float>(*best - log_sum(0, vocab))};
+  const double sum = log_sum(0, vocab);
+  for (float& logit : logits) logit = static_cast<float>(logit - sum);
+  return logits;
+}
+
+SampledToken published_rules(const std::vector<int>& sampled, const std::vector<float>& logits,
+                             const DecodingOptions& options) {
+  const auto logprobs = published_logprobs(sampled, logits, options);
+  const auto best = std::max_element(logprobs.begin(), logprobs.end());
+  return {static_cast<int>(best - logprobs.begin()), *best};
+}
+
+/// What rank() and draw() give for `logits` fits `expected` log-probabilities.
+void expect_same_distribution(const SamplingRules& rules, const std::vector<int>& sampled,
+                              const std::vector<float>& logits, const std::vector<float>& expected) {
+  std::vector<int> order(expected.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto logprob = [&](int token) { return expected[static_cast<std::size_t>(token)]; };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return logprob(a) > logprob(b); });
+  std::array<SampledToken, 6> best;
+  auto scratch = logits;
+  const std::size_t count = rules.rank(sampled, scratch, best);
+  ASSERT_GE(count, 1u);
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    if (i >= count) {
+      EXPECT_EQ(logprob(order[i]), kNone) << "there were more";
+      continue;
+    }
+    EXPECT_EQ(best[i].token, order[i]) << i;
+    EXPECT_NEAR(best[i].logprob, logprob(order[i]), 1e-4);
+  }
+  for (const double uniform : {0.0, 0.37, 0.81, 0.9999999}) {
+    scratch = logits;
+    const auto drawn = rules.draw(sampled, scratch, 0.7f, uniform);
+    ASSERT_NE(logprob(drawn.token), kNone) << drawn.token << " is not allowed";
+    EXPECT_NEAR(drawn.logprob, logprob(drawn.token), 1e-4);
+  }
 }
 
 TEST(SamplingRules, AgreeWithThePublishedOnesInsideTheAudio) {
@@ -84,10 +121,12 @@ TEST(SamplingRules, AgreeWithThePublishedOnesInsideTheAudio) {
         for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = normal(random) + (i <= 50 ? lift : 0);
         // Keep the end of the audio out of reach, where the rules differ on purpose.
         for (std::size_t i = static_cast<std::size_t>(ts(200 + 30 * step)); i < logits.size(); ++i) logits[i] = kNone;
+        const auto logits_before = logits;
         const auto want = published_rules(sampled, logits, options);
         const auto got = rules.choose(sampled, logits);
         ASSERT_EQ(got.token, want.token) << "run " << run << " step " << step;
         ASSERT_NEAR(got.logprob, want.logprob, 1e-4);
+        expect_same_distribution(rules, sampled, logits_before, published_logprobs(sampled, logits_before, options));
         if (got.token == kTokens.end_of_text) break;
         sampled.push_back(got.token);
       }
@@ -112,6 +151,26 @@ TEST(SamplingRules, ATimestampBehindTheAudioMeansItsEnd) {
   logits = flat_logits(-10);
   logits[static_cast<std::size_t>(ts(100))] = 5;
   EXPECT_EQ(rules.choose(std::vector{ts(0), 7}, logits).token, ts(100));
+}
+
+TEST(SamplingRules, TimestampsBehindTheAudioAreOneTokenInEveryChoice) {
+  const SamplingRules rules(kTokens, {}, 100);
+  auto logits = flat_logits(-10);
+  logits[static_cast<std::size_t>(ts(99))] = 4;
+  logits[static_cast<std::size_t>(ts(100))] = 3;
+  logits[static_cast<std::size_t>(ts(130))] = 5;
+  logits[static_cast<std::size_t>(ts(140))] = 4.5f;
+  const auto fresh = logits;
+  std::array<SampledToken, 3> best;
+  ASSERT_EQ(rules.rank(std::vector{ts(0), 7}, logits, best), 3u);
+  EXPECT_EQ(best[0].token, ts(100));
+  EXPECT_EQ(best[1].token, ts(99));
+  EXPECT_LT(best[2].logprob, best[1].logprob - 5);
+  for (const double uniform : {0.05, 0.3, 0.6, 0.95}) {
+    logits = fresh;
+    const auto drawn = rules.draw(std::vector{ts(0), 7}, logits, 1, uniform);
+    EXPECT_TRUE(drawn.token == ts(99) || drawn.token == ts(100)) << drawn.token;
+  }
 }
 
 TEST(SamplingRules, NothingFollowsASegmentThatEndsWithTheAudio) {
@@ -158,6 +217,9 @@ TEST(SamplingRules, LogitsThatAreNoNumbersShow) {
   const SamplingRules rules(kTokens, {}, 1500);
   auto nan = flat_logits(std::numeric_limits<float>::quiet_NaN());
   EXPECT_FALSE(std::isfinite(rules.choose({}, nan).logprob));
+  std::array<SampledToken, 2> best;
+  EXPECT_EQ(rules.rank({}, nan, best), 0u);
+  EXPECT_FALSE(std::isfinite(rules.draw({}, nan, 1, 0.5).logprob));
   auto none = flat_logits(kNone);
   EXPECT_FALSE(std::isfinite(rules.choose(std::vector{ts(0), 7}, none).logprob));
   auto text_only = flat_logits(0);

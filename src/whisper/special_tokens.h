@@ -12,6 +12,7 @@ struct SpecialTokens {
   std::vector<int> languages;  ///< of an English-only model: none, and the prompt names neither language nor task
   int transcribe = 0;
   int translate = 0;
+  int start_of_previous = 0;  ///< before the text that was said before the window
   int no_speech = 0;
   int no_timestamps = 0;
   int timestamp_begin = 0;  ///< <|0.00|>; each further token is 20 ms later, up to 30 s

@@ -14,12 +14,13 @@ inline SpecialTokens test_tokens() {
   tokens.languages = {52, 53};
   tokens.translate = 54;
   tokens.transcribe = 55;
-  tokens.no_speech = 56;
-  tokens.no_timestamps = 57;
-  tokens.timestamp_begin = 58;
+  tokens.start_of_previous = 56;
+  tokens.no_speech = 57;
+  tokens.no_timestamps = 58;
+  tokens.timestamp_begin = 59;
   return tokens;
 }
-inline constexpr int kTestVocabSize = 58 + 1501;
+inline constexpr int kTestVocabSize = 59 + 1501;
 
 inline std::vector<float> flat_logits(float value = 0) { return std::vector<float>(kTestVocabSize, value); }
 

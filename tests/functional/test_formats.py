@@ -1,9 +1,12 @@
 """What each --format writes, to standard output and to --output-dir."""
+import html
 import json
 import re
 import shutil
 
 import pytest
+import srt
+import webvtt
 
 import speech
 
@@ -110,6 +113,126 @@ def test_tsv(outputs, transcript):
     cells = [row.split("\t") for row in rows]
     assert [(int(start), int(end)) for start, end, _ in cells] == expected_cues(transcript)
     assert [text for *_, text in cells] == [segment["text"].strip() for segment in transcript["segments"]]
+
+
+def parse_cues(form, text):
+    """[(start in ms, end in ms, lines)], as others' parsers read them."""
+    if form == "srt":
+        cues = list(srt.parse(text, ignore_errors=False))
+        assert [cue.index for cue in cues] == list(range(1, len(cues) + 1))
+        return [(milliseconds(cue.start.total_seconds()), milliseconds(cue.end.total_seconds()), cue.content.split("\n"))
+                for cue in cues]
+    times = cue_times(text, ".")
+    captions = webvtt.from_string(text).captions
+    assert len(times) == len(captions)
+    return [(*time, html.unescape(caption.raw_text).split("\n")) for time, caption in zip(times, captions)]
+
+
+@pytest.fixture(scope="module")
+def subtitles(stenod, weights, reading_wav):
+    """A function of options: the cues that they give."""
+    def make(form, *options):
+        result = stenod("transcribe", *MODEL, "--format", form, *options, reading_wav)
+        assert result.code == 0, result.err
+        return parse_cues(form, result.out)
+    return make
+
+
+@pytest.fixture(scope="module")
+def spoken(stenod, weights, reading_wav):
+    """The segments' words, each as (word, start, end)."""
+    transcript, = stenod("transcribe", *MODEL, "--word-timestamps", "--format", "jsonl", reading_wav).objects()
+    return [[(word["word"], milliseconds(word["start"]), milliseconds(word["end"])) for word in segment["words"]]
+            for segment in transcript["segments"]]
+
+
+def check_cues(cues, spoken):
+    """That the cues hold every word, in order, from the start of their first one to the end of their last."""
+    words = [word for segment in spoken for word in segment]
+    at = 0
+    for start, end, lines in cues:
+        text, first = "", at
+        while len(text.split()) < len(" ".join(lines).split()) or (at < len(words) and not words[at][0].startswith(" ")):
+            text += words[at][0]
+            at += 1
+        assert text.split() == " ".join(lines).split()
+        assert (start, end) == (words[first][1], words[at - 1][2])
+    assert at == len(words)
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_lines_of_segments(subtitles, spoken, form):
+    cues = subtitles(form, "--max-line-width", 30)
+    check_cues(cues, spoken)
+    assert len(cues) == len(spoken)
+    assert any(len(lines) > 2 for *_, lines in cues)
+    for *_, lines in cues:
+        assert all(len(line) <= 30 for line in lines)
+        assert len(lines) == 1 or min(map(len, lines)) > 7, "no line is a short word"
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_cues_of_the_screens_size(subtitles, spoken, form):
+    cues = subtitles(form, "--max-line-width", 42, "--max-line-count", 2)
+    check_cues(cues, spoken)
+    for *_, lines in cues:
+        assert len(lines) <= 2 and all(len(line) <= 42 for line in lines)
+    # Filled: where the next cue follows at once, its first word had no room.
+    for (_, _, lines), (*_, following) in zip(cues, cues[1:-1]):
+        assert len(" ".join(lines + following[0].split()[:1])) > 42
+    assert all(end <= start for (_, end, _), (start, _, _) in zip(cues, cues[1:]))
+
+
+def test_words_of_a_cue(subtitles, spoken):
+    cues = subtitles("srt", "--max-words-per-line", 3)
+    check_cues(cues, spoken)
+    assert all(len(line.split()) <= 3 for *_, (line,) in cues)
+    assert sum(len(line.split()) == 3 for *_, (line,) in cues) > len(cues) / 2
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_highlighted_words(subtitles, spoken, form):
+    cues = subtitles(form, "--highlight-words", "--max-line-width", 42, "--max-line-count", 2)
+    times = {(start, end): word.strip() for segment in spoken for word, start, end in segment if end > start}
+    marked = [(start, end, re.findall("<u>(.*?)</u>", "\n".join(lines))) for start, end, lines in cues]
+    assert all(len(words) <= 1 for *_, words in marked)
+    assert {(start, end): words[0] for start, end, words in marked if words} == times
+    assert all(end <= start for (_, end, _), (start, _, _) in zip(cues, cues[1:])), "one after the other"
+    plain = [[re.sub("</?u>", "", line) for line in lines] for *_, lines in cues]
+    assert all(len(line) <= 42 for lines in plain for line in lines)
+    unmarked = subtitles(form, "--max-line-width", 42, "--max-line-count", 2)
+    assert [lines for lines, before in zip(plain, [None] + plain) if lines != before] == [lines for *_, lines in unmarked]
+
+
+def test_subtitles_leave_json_as_it_is(stenod, weights, transcript, reading_wav, tmp_path):
+    result = stenod("transcribe", *MODEL, "--format", "srt,json", "--output-dir", tmp_path, "--max-line-width", 30,
+                    reading_wav)
+    assert result.code == 0, result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reading.json", "reading.srt"]
+    written = json.loads((tmp_path / "reading.json").read_text())
+    assert [list(segment) for segment in written["segments"]] == [SEGMENT_KEYS] * len(transcript["segments"])
+    assert written["text"] == transcript["text"]
+    assert all(len(line) <= 30 for *_, lines in parse_cues("srt", (tmp_path / "reading.srt").read_text()) for line in lines)
+
+
+def test_punctuation_of_words(stenod, weights, transcript, spoken, reading_wav):
+    apart, = stenod("transcribe", *MODEL, "--word-timestamps", "--append-punctuations", "", "--format", "jsonl",
+                    reading_wav).objects()
+    assert [segment["text"] for segment in apart["segments"]] == [segment["text"] for segment in transcript["segments"]]
+    words = [word["word"].strip() for segment in apart["segments"] for word in segment["words"]]
+    assert "." in words and "," in words
+    usual = [word.strip() for segment in spoken for word, *_ in segment]
+    assert "." not in usual and "," not in usual
+    assert "".join(words) == "".join(usual)
+
+
+def test_all_formats(stenod, weights, outputs, tmp_path, reading_wav):
+    result = stenod("transcribe", *MODEL, "--language", "en", "--format", "all", "--output-dir", tmp_path, reading_wav)
+    assert result.code == 0, result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"reading.{suffix}" for suffix in SUFFIXES.values())
+    for form in ("text", "srt", "vtt", "tsv"):
+        assert (tmp_path / f"reading.{SUFFIXES[form]}").read_text() == outputs[form]
+    assert json.loads((tmp_path / "reading.jsonl").read_text())["text"] == json.loads(outputs["jsonl"])["text"]
 
 
 @pytest.mark.parametrize("form", SUFFIXES)

@@ -49,6 +49,21 @@ def test_every_format_is_what_the_command_line_prints(server, stenod, reading_wa
         assert answer.text == printed.out
 
 
+def test_subtitles_are_laid_out_as_by_the_command_line(server, stenod, reading_wav, wav):
+    fields = {"max_line_width": "30", "max_line_count": "2", "highlight_words": "true"}
+    options = ["--max-line-width", 30, "--max-line-count", 2, "--highlight-words"]
+    printed = stenod("transcribe", *MODEL, "--format", "vtt", *options, reading_wav)
+    assert "<u>" in printed.out
+    assert server.post_form("/transcribe", wav, {"format": "vtt"} | fields).text == printed.out
+    openai = {"model": "whisper-1", "response_format": "vtt"}
+    assert server.post_form("/v1/audio/transcriptions", wav, openai | fields, part="file").text == printed.out
+    answer = server.post_form("/transcribe", wav, {"format": "srt", "stream": "true"} | fields)
+    segments = [json.loads(data) for name, data in events(answer.text) if name == "segment"]
+    assert segments and not any("words" in segment for segment in segments)
+    refused = server.post_form("/transcribe", wav, fields)
+    assert refused.status == 400 and refused.json()["error"]["param"] == "format"
+
+
 def test_the_text_is_right(server, reading, wav):
     transcript = server.post_form("/transcribe", wav, {"word_timestamps": "true"}).json()
     assert speech.word_error_rate(reading.text, transcript["text"]) < 0.15

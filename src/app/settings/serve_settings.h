@@ -36,6 +36,8 @@ struct ServeSettings {
   } engine;
 
   struct Live {
+    std::int64_t beam_size = 1;
+    std::int64_t beam_size_max = 5;
     std::int64_t silence_ms = 500;
     std::int64_t silence_ms_min = 100;
     std::int64_t silence_ms_max = 5000;

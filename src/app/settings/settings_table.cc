@@ -11,6 +11,7 @@
 
 #include "base/ip_address.h"
 #include "base/json.h"
+#include "whisper/decoding_options.h"
 
 namespace stenod::app {
 namespace {
@@ -158,6 +159,10 @@ const Setting kSettings[] = {
     {"live", "partial_interval_ms_min", Integer{&live<&Live::partial_interval_ms_min>, 100, 60000},
      "Least that a session may set"},
     {"live", "partial_interval_ms_max", Integer{&live<&Live::partial_interval_ms_max>, 100, 60000},
+     "Most that a session may set"},
+    {"live", "beam_size", Integer{&live<&Live::beam_size>, 1, whisper::kMaxBranches},
+     "Hypotheses of finals that are followed at once; more are slower, and make fewer errors"},
+    {"live", "beam_size_max", Integer{&live<&Live::beam_size_max>, 1, whisper::kMaxBranches},
      "Most that a session may set"},
     {"live", "max_sessions", Integer{&live<&Live::max_sessions>, 0, 100000},
      "Sessions at once; fewer where the machine can't carry them"},
@@ -353,6 +358,7 @@ std::vector<Error> check_settings(const ServeSettings& settings) {
   check_range("silence_ms", l.silence_ms, l.silence_ms_min, l.silence_ms_max);
   check_range("vad_threshold", l.vad_threshold, l.vad_threshold_min, l.vad_threshold_max);
   check_range("min_speech_ms", l.min_speech_ms, l.min_speech_ms_min, l.min_speech_ms_max);
+  check_range("beam_size", l.beam_size, 1, l.beam_size_max);
   check_range("partial_interval_ms", l.partial_interval_ms, l.partial_interval_ms_min, l.partial_interval_ms_max);
   if (settings.server.tls_certificate.empty() != settings.server.tls_key.empty()) {
     problems.push_back(wrong("server.tls_certificate and server.tls_key are needed together, or neither"));

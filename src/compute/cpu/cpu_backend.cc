@@ -353,7 +353,7 @@ void CpuBackend::cached_attention(const CachedAttentionArgs& args) {
       const std::int64_t row = sequence.first_row + r;
       attend_cached(args.queries.data + row * args.queries.stride + head * kHeadSize,
                     static_cast<const std::byte*>(sequence.keys) + offset,
-                    static_cast<const std::byte*>(sequence.values) + offset, args.storage,
+                    static_cast<const std::byte*>(sequence.values) + offset, sequence.cells, args.storage,
                     sequence.num_keys + (sequence.causal ? r : 0), scores,
                     args.output + row * width + head * kHeadSize);
     }
@@ -365,7 +365,8 @@ void CpuBackend::attention_weights(std::span<const AttentionWeightsArgs> heads) 
     const AttentionWeightsArgs& head = heads[static_cast<std::size_t>(task)];
     auto* const scores = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
     for (std::int64_t r = 0; r < head.queries.rows; ++r) {
-      cpu::attention_weights(head.queries.data + r * head.queries.stride, head.keys, head.storage, head.num_keys,
+      const std::int64_t row = head.query_rows != nullptr ? head.query_rows[r] : r;
+      cpu::attention_weights(head.queries.data + row * head.queries.stride, head.keys, head.storage, head.num_keys,
                              scores);
       std::memcpy(head.weights + r * head.num_keys, scores, static_cast<std::size_t>(head.num_keys) * sizeof(float));
     }

@@ -346,9 +346,18 @@ void AttendBlock(const AttentionBlock& block, float* scratch) {
   }
 }
 
+/// Where the k-th vector of 64 lies: one after another, or where a table says.
+struct InOrder {
+  HWY_INLINE std::size_t operator()(std::size_t k) const { return k * kHeadSize; }
+};
+struct InCells {
+  const std::int32_t* cells;
+  HWY_INLINE std::size_t operator()(std::size_t k) const { return static_cast<std::size_t>(cells[k]) * kHeadSize; }
+};
+
 /// weights[k] = e^(query . key_k / 8 - maximum); returns their sum.
-template <typename T>
-HWY_INLINE float score_keys(const float* query, const T* keys, std::size_t num_keys, float* weights) {
+template <typename T, typename Place>
+HWY_INLINE float score_keys(const float* query, const T* keys, Place place, std::size_t num_keys, float* weights) {
   const F d;
   constexpr std::size_t kVectors = kHeadSize / hn::MaxLanes(F());
   const std::size_t lanes = hn::Lanes(d);
@@ -358,7 +367,7 @@ HWY_INLINE float score_keys(const float* query, const T* keys, std::size_t num_k
   }
   VF largest = hn::Set(d, std::numeric_limits<float>::lowest());
   for (std::size_t k = 0; k < num_keys; ++k) {
-    const T* const key = keys + k * kHeadSize;
+    const T* const key = keys + place(k);
     VF sum0 = hn::Mul(q[0], load(key)), sum1 = hn::Zero(d);
     for (std::size_t v = 1; v * lanes < kHeadSize; v += 2) {
       sum1 = hn::MulAdd(q[v], load(key + v * lanes), sum1);
@@ -379,28 +388,29 @@ HWY_INLINE float score_keys(const float* query, const T* keys, std::size_t num_k
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-template <typename T>
-void attend_stored(const float* query, const T* keys, const T* values, std::size_t num_keys, float* scores,
+template <typename T, typename Place>
+void attend_stored(const float* query, const T* keys, const T* values, Place place, std::size_t num_keys, float* scores,
                    float* output) {
   const F d;
   constexpr std::size_t kVectors = kHeadSize / hn::MaxLanes(F());
   const std::size_t lanes = hn::Lanes(d);
-  const float total = score_keys(query, keys, num_keys, scores);
+  const float total = score_keys(query, keys, place, num_keys, scores);
   VF even[kVectors], odd[kVectors];
   for (std::size_t v = 0; v * lanes < kHeadSize; ++v) even[v] = odd[v] = hn::Zero(d);
   std::size_t k = 0;
   for (; k + 2 <= num_keys; k += 2) {
     const VF w0 = hn::Set(d, scores[k]), w1 = hn::Set(d, scores[k + 1]);
-    const T* const value = values + k * kHeadSize;
+    const T* const value0 = values + place(k);
+    const T* const value1 = values + place(k + 1);
     for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
-      even[v] = hn::MulAdd(w0, load(value + v * lanes), even[v]);
-      odd[v] = hn::MulAdd(w1, load(value + kHeadSize + v * lanes), odd[v]);
+      even[v] = hn::MulAdd(w0, load(value0 + v * lanes), even[v]);
+      odd[v] = hn::MulAdd(w1, load(value1 + v * lanes), odd[v]);
     }
   }
   if (k < num_keys) {
     const VF w = hn::Set(d, scores[k]);
     for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
-      even[v] = hn::MulAdd(w, load(values + k * kHeadSize + v * lanes), even[v]);
+      even[v] = hn::MulAdd(w, load(values + place(k) + v * lanes), even[v]);
     }
   }
   const VF inverse = hn::Set(d, 1.0f / total);
@@ -409,20 +419,31 @@ void attend_stored(const float* query, const T* keys, const T* values, std::size
   }
 }
 
-void AttendCached(const float* query, const void* keys, const void* values, StorageType storage, std::size_t num_keys,
-                  float* scores, float* output) {
-  if (storage == StorageType::kFloat32) {
-    attend_stored(query, static_cast<const float*>(keys), static_cast<const float*>(values), num_keys, scores, output);
+template <typename T>
+void attend_cells(const float* query, const void* keys, const void* values, const std::int32_t* cells,
+                  std::size_t num_keys, float* scores, float* output) {
+  const auto* const k = static_cast<const T*>(keys);
+  const auto* const v = static_cast<const T*>(values);
+  if (cells == nullptr) {
+    attend_stored(query, k, v, InOrder(), num_keys, scores, output);
   } else {
-    attend_stored(query, static_cast<const hwy::float16_t*>(keys), static_cast<const hwy::float16_t*>(values), num_keys,
-                  scores, output);
+    attend_stored(query, k, v, InCells{cells}, num_keys, scores, output);
+  }
+}
+
+void AttendCached(const float* query, const void* keys, const void* values, const std::int32_t* cells,
+                  StorageType storage, std::size_t num_keys, float* scores, float* output) {
+  if (storage == StorageType::kFloat32) {
+    attend_cells<float>(query, keys, values, cells, num_keys, scores, output);
+  } else {
+    attend_cells<hwy::float16_t>(query, keys, values, cells, num_keys, scores, output);
   }
 }
 
 void AttentionWeights(const float* query, const void* keys, StorageType storage, std::size_t num_keys, float* weights) {
   const float total = storage == StorageType::kFloat32
-                          ? score_keys(query, static_cast<const float*>(keys), num_keys, weights)
-                          : score_keys(query, static_cast<const hwy::float16_t*>(keys), num_keys, weights);
+                          ? score_keys(query, static_cast<const float*>(keys), InOrder(), num_keys, weights)
+                          : score_keys(query, static_cast<const hwy::float16_t*>(keys), InOrder(), num_keys, weights);
   const float inverse = 1.0f / total;
   for (std::size_t k = 0; k < num_keys; ++k) weights[k] *= inverse;
 }
@@ -479,10 +500,10 @@ void finish_product(const ProductEnd& end) { HWY_DYNAMIC_DISPATCH(FinishProduct)
 
 void attend_block(const AttentionBlock& block, float* scratch) { HWY_DYNAMIC_DISPATCH(AttendBlock)(block, scratch); }
 
-void attend_cached(const float* query, const void* keys, const void* values, StorageType storage, std::int64_t num_keys,
-                   float* scores, float* output) {
+void attend_cached(const float* query, const void* keys, const void* values, const std::int32_t* cells,
+                   StorageType storage, std::int64_t num_keys, float* scores, float* output) {
   HWY_DYNAMIC_DISPATCH(AttendCached)
-  (query, keys, values, storage, static_cast<std::size_t>(num_keys), scores, output);
+  (query, keys, values, cells, storage, static_cast<std::size_t>(num_keys), scores, output);
 }
 
 void attention_weights(const float* query, const void* keys, StorageType storage, std::int64_t num_keys,

@@ -70,10 +70,10 @@ struct AttentionBlock {
 };
 void attend_block(const AttentionBlock& block, float* scratch);
 
-/// Attention of one query [64] over stored keys and values [num_keys, 64]. `scores` is scratch for num_keys rounded
-/// up to 16.
-void attend_cached(const float* query, const void* keys, const void* values, StorageType storage, std::int64_t num_keys,
-                   float* scores, float* output);
+/// Attention of one query [64] over num_keys stored keys and values: those in the cells [64] that `cells` names, or the
+/// first ones where it is null. `scores` is scratch for num_keys rounded up to 16.
+void attend_cached(const float* query, const void* keys, const void* values, const std::int32_t* cells,
+                   StorageType storage, std::int64_t num_keys, float* scores, float* output);
 
 /// Soft-maxed attention weights of one query over stored keys; what attend_cached() weighs its values with.
 void attention_weights(const float* query, const void* keys, StorageType storage, std::int64_t num_keys,

@@ -70,11 +70,14 @@ void write(void* data, std::int64_t index, StorageType type, double value) {
   }
 }
 
-std::vector<double> soft_max_scores(const float* query, const void* keys, StorageType storage, std::int64_t num_keys) {
+std::int64_t cell_of(const std::int32_t* cells, std::int64_t key) { return cells != nullptr ? cells[key] : key; }
+
+std::vector<double> soft_max_scores(const float* query, const void* keys, const std::int32_t* cells,
+                                    StorageType storage, std::int64_t num_keys) {
   std::vector<double> scores(static_cast<std::size_t>(num_keys));
   for (std::int64_t k = 0; k < num_keys; ++k) {
     double dot = 0;
-    for (int i = 0; i < kHeadSize; ++i) dot += query[i] * read(keys, k * kHeadSize + i, storage);
+    for (int i = 0; i < kHeadSize; ++i) dot += query[i] * read(keys, cell_of(cells, k) * kHeadSize + i, storage);
     scores[static_cast<std::size_t>(k)] = dot / 8;
   }
   const double largest = *std::max_element(scores.begin(), scores.end());
@@ -84,13 +87,13 @@ std::vector<double> soft_max_scores(const float* query, const void* keys, Storag
   return scores;
 }
 
-void attend(const float* query, const void* keys, const void* values, StorageType storage, std::int64_t num_keys,
-            float* output) {
-  const std::vector<double> weights = soft_max_scores(query, keys, storage, num_keys);
+void attend(const float* query, const void* keys, const void* values, const std::int32_t* cells, StorageType storage,
+            std::int64_t num_keys, float* output) {
+  const std::vector<double> weights = soft_max_scores(query, keys, cells, storage, num_keys);
   for (int i = 0; i < kHeadSize; ++i) {
     double sum = 0;
     for (std::int64_t k = 0; k < num_keys; ++k) {
-      sum += weights[static_cast<std::size_t>(k)] * read(values, k * kHeadSize + i, storage);
+      sum += weights[static_cast<std::size_t>(k)] * read(values, cell_of(cells, k) * kHeadSize + i, storage);
     }
     output[i] = static_cast<float>(sum);
   }
@@ -182,7 +185,7 @@ class ReferenceBackend final : public Backend {
           return args.qkv + ((which * args.num_heads + head) * args.total_rows + window.first_row) * kHeadSize;
         };
         for (std::int64_t r = 0; r < window.num_rows; ++r) {
-          attend(rows_of(0) + r * kHeadSize, rows_of(1), rows_of(2), StorageType::kFloat32, window.num_rows,
+          attend(rows_of(0) + r * kHeadSize, rows_of(1), rows_of(2), nullptr, StorageType::kFloat32, window.num_rows,
                  args.output + ((window.first_row + r) * args.num_heads + head) * kHeadSize);
         }
       }
@@ -207,7 +210,7 @@ class ReferenceBackend final : public Backend {
           const std::int64_t row = sequence.first_row + r;
           attend(args.queries.data + row * args.queries.stride + head * kHeadSize,
                  static_cast<const std::byte*>(sequence.keys) + offset,
-                 static_cast<const std::byte*>(sequence.values) + offset, args.storage,
+                 static_cast<const std::byte*>(sequence.values) + offset, sequence.cells, args.storage,
                  sequence.num_keys + (sequence.causal ? r : 0),
                  args.output + (row * args.num_heads + head) * kHeadSize);
         }
@@ -218,8 +221,9 @@ class ReferenceBackend final : public Backend {
   void attention_weights(std::span<const AttentionWeightsArgs> heads) override {
     for (const AttentionWeightsArgs& head : heads) {
       for (std::int64_t r = 0; r < head.queries.rows; ++r) {
-        const auto weights =
-            soft_max_scores(head.queries.data + r * head.queries.stride, head.keys, head.storage, head.num_keys);
+        const std::int64_t row = head.query_rows != nullptr ? head.query_rows[r] : r;
+        const auto weights = soft_max_scores(head.queries.data + row * head.queries.stride, head.keys, nullptr,
+                                             head.storage, head.num_keys);
         std::copy(weights.begin(), weights.end(), head.weights + r * head.num_keys);
       }
     }

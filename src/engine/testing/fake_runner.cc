@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <utility>
 
 namespace stenod::engine::testing {
 namespace {
@@ -26,6 +27,7 @@ whisper::SpecialTokens fake_tokens() {
   tokens.languages = {102, 103, 104};
   tokens.translate = 105;
   tokens.transcribe = 106;
+  tokens.start_of_previous = 108;
   tokens.no_speech = 107;
   tokens.no_timestamps = 109;
   tokens.timestamp_begin = 110;
@@ -102,7 +104,8 @@ Status FakeRunner::encode(std::span<const whisper::EncodeWindow> windows) {
     slot.id = static_cast<int>(std::lround(-100 * (4 * window.features[1] - 4)));
     slot.num_frames = window.num_frames;
     slot.script = script_of_(slot.id, window.num_frames);
-    slot.tokens.clear();
+    slot.branches.assign(1, {});
+    slot.num_shared = 0;
     slot.encoded = !slot.script.encode_fails;
     fails |= slot.script.encode_fails;
   }
@@ -120,7 +123,8 @@ Status FakeRunner::step(std::span<const whisper::StepRow> rows) {
   if (rows.empty() || static_cast<int>(rows.size()) > limits_.max_rows) {
     violation(fmt::format("step: {} rows", rows.size()));
   }
-  std::set<int> seen;
+  std::set<std::pair<int, int>> seen;
+  std::set<int> slots_seen;
   bool fails = false;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto& row = rows[i];
@@ -128,38 +132,68 @@ Status FakeRunner::step(std::span<const whisper::StepRow> rows) {
       violation(fmt::format("step: slot {}", row.slot));
       continue;
     }
-    const bool goes_on = i > 0 && rows[i - 1].slot == row.slot;
+    const bool same_slot = i > 0 && rows[i - 1].slot == row.slot;
+    const bool goes_on = same_slot && rows[i - 1].branch == row.branch;
     if (goes_on && row.position != rows[i - 1].position + 1) violation("step: positions are not consecutive");
-    if (!goes_on && !seen.insert(row.slot).second) violation("step: rows of a slot are not consecutive");
+    if (!goes_on && !seen.insert({row.slot, row.branch}).second && same_slot)
+      violation("step: rows of a branch are not consecutive");
+    if (!same_slot && !slots_seen.insert(row.slot).second) violation("step: rows of a slot are not consecutive");
     Slot& slot = slots_[static_cast<std::size_t>(row.slot)];
     if (!slot.encoded) violation(fmt::format("step: slot {} holds no window", row.slot));
-    if (row.position < 0 || row.position > static_cast<int>(slot.tokens.size()) ||
+    if (row.branch < 0 || row.branch >= static_cast<int>(slot.branches.size())) {
+      violation(fmt::format("step: branch {} of {}", row.branch, slot.branches.size()));
+      continue;
+    }
+    auto& tokens = slot.branches[static_cast<std::size_t>(row.branch)];
+    const auto position = static_cast<std::size_t>(row.position);
+    if (row.position < 0 || position < slot.num_shared || position > tokens.size() ||
         row.position >= dims_.max_text_positions) {
-      violation(fmt::format("step: position {} after {}", row.position, slot.tokens.size()));
+      violation(fmt::format("step: position {}, written {}, shared {}", row.position, tokens.size(), slot.num_shared));
       continue;
     }
     if (row.token < 0 || row.token >= dims_.vocab_size) violation(fmt::format("step: token {}", row.token));
-    slot.tokens.resize(static_cast<std::size_t>(row.position));
-    slot.tokens.push_back(row.token);
+    tokens.resize(position);
+    tokens.push_back(row.token);
     fails |= slot.script.step_fails_at == row.position;
   }
   if (fails) return Error{ErrorCode::kInternal, "scripted failure to step"};
   return {};
 }
 
+Status FakeRunner::fork(int slot_index, std::span<const int> parents) {
+  if (parents.empty() || static_cast<int>(parents.size()) > limits_.max_branches + 1) {
+    violation(fmt::format("fork: {} branches", parents.size()));
+  }
+  Slot& slot = slots_.at(static_cast<std::size_t>(slot_index));
+  std::vector<std::vector<int>> branches;
+  slot.num_shared = 0;
+  for (const int parent : parents) {
+    if (parent < 0 || parent >= static_cast<int>(slot.branches.size())) {
+      violation(fmt::format("fork: parent {} of {}", parent, slot.branches.size()));
+      continue;
+    }
+    branches.push_back(slot.branches[static_cast<std::size_t>(parent)]);
+    if (parents.size() > 1) slot.num_shared = std::max(slot.num_shared, branches.front().size());
+  }
+  slot.branches = std::move(branches);
+  return {};
+}
+
 std::span<float> FakeRunner::logits(int row_index) {
   const auto& row = rows_.at(static_cast<std::size_t>(row_index));
   if (!row.wants_logits) violation("logits of a row that has not asked for them");
-  fill_logits(slots_[static_cast<std::size_t>(row.slot)], row.position);
+  fill_logits(slots_[static_cast<std::size_t>(row.slot)], row);
   return logits_;
 }
 
 // Noise that depends on all that came before, and on top the token that the script wants.
-void FakeRunner::fill_logits(const Slot& slot, int position) {
+void FakeRunner::fill_logits(const Slot& slot, const whisper::StepRow& row) {
+  const int position = row.position;
+  const auto& tokens = slot.branches[static_cast<std::size_t>(row.branch)];
   std::uint64_t history = static_cast<std::uint64_t>(slot.id) * 1000003 + static_cast<std::uint64_t>(slot.num_frames);
   int prompt_end = 0;
   for (int p = 0; p <= position; ++p) {
-    const int token = slot.tokens[static_cast<std::size_t>(p)];
+    const int token = tokens[static_cast<std::size_t>(p)];
     history = mix(history * 31 + static_cast<std::uint64_t>(token));
     const bool of_prompt = token > tokens_.end_of_text && token < tokens_.timestamp_begin;
     if (of_prompt) prompt_end = p;
@@ -171,7 +205,7 @@ void FakeRunner::fill_logits(const Slot& slot, int position) {
     std::fill(logits_.begin(), logits_.end(), std::numeric_limits<float>::quiet_NaN());
     return;
   }
-  if (position == 0) {
+  if (row.token == tokens_.start_of_transcript) {
     // The share of <|nospeech|> in the soft-max over everything.
     logits_[static_cast<std::size_t>(tokens_.languages[static_cast<std::size_t>(slot.script.language)])] = 3;
     double others = 0;
@@ -182,15 +216,23 @@ void FakeRunner::fill_logits(const Slot& slot, int position) {
     return;
   }
   const auto next = static_cast<std::size_t>(position - prompt_end);
-  const int token = next < slot.script.tokens.size() ? slot.script.tokens[next] : tokens_.end_of_text;
+  const auto& alternative = slot.script.alternative;
+  const bool other =
+      next > 0 && !alternative.empty() && tokens[static_cast<std::size_t>(prompt_end) + 1] == alternative[0];
+  const auto& said = other ? alternative : slot.script.tokens;
+  const int token = next < said.size() ? said[next] : tokens_.end_of_text;
   logits_[static_cast<std::size_t>(token)] += slot.script.certainty;
+  if (next == 0 && !alternative.empty()) {
+    logits_[static_cast<std::size_t>(alternative[0])] = logits_[static_cast<std::size_t>(token)] - 0.5f;
+  }
 }
 
-Result<std::span<float>> FakeRunner::alignment_weights(int slot_index, int first_head, int num_heads, int num_positions,
-                                                       int num_frames) {
+Result<std::span<float>> FakeRunner::alignment_weights(int slot_index, int branch, int first_head, int num_heads,
+                                                       int num_positions, int num_frames) {
   const Slot& slot = slots_.at(static_cast<std::size_t>(slot_index));
+  const auto& tokens = slot.branches.at(static_cast<std::size_t>(branch));
   if (!slot.encoded || first_head < 0 || num_heads < 1 || first_head + num_heads > num_alignment_heads() ||
-      num_positions < 1 || num_positions > static_cast<int>(slot.tokens.size()) || num_frames < 1 ||
+      num_positions < 1 || num_positions > static_cast<int>(tokens.size()) || num_frames < 1 ||
       num_frames > slot.num_frames) {
     violation("alignment_weights: beyond what was decoded");
     return Error{ErrorCode::kInternal, "alignment_weights: beyond what was decoded"};

@@ -19,6 +19,8 @@ struct Script {
   int language = 0;         ///< index of the language that detection finds
   float no_speech_prob = 0.1f;
   float certainty = 12;  ///< how far the logit of the next token stands above the others
+  /// What may be said instead: begins with another token, a little less likely than the first of `tokens`.
+  std::vector<int> alternative = {};
   bool encode_fails = false;
   int step_fails_at = -1;  ///< position
   int nan_at = -1;         ///< position whose logits are not numbers
@@ -57,9 +59,10 @@ class FakeRunner : public whisper::Runner {
 
   Status encode(std::span<const whisper::EncodeWindow> windows) override;
   Status step(std::span<const whisper::StepRow> rows) override;
+  Status fork(int slot, std::span<const int> parents) override;
   std::span<float> logits(int row_index) override;
   /// Row r looks at frame r * num_frames / num_positions, the first row of the prompt at all alike.
-  Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+  Result<std::span<float>> alignment_weights(int slot, int branch, int first_head, int num_heads, int num_positions,
                                              int num_frames) override;
 
  private:
@@ -68,11 +71,12 @@ class FakeRunner : public whisper::Runner {
     int id = 0;
     int num_frames = 0;
     Script script;
-    std::vector<int> tokens;  // by position
+    std::vector<std::vector<int>> branches = {{}};  // tokens by position
+    std::size_t num_shared = 0;                     // positions that branches have in common, at least
   };
 
   void violation(std::string what);
-  void fill_logits(const Slot& slot, int position);
+  void fill_logits(const Slot& slot, const whisper::StepRow& row);
 
   models::WhisperDims dims_;
   whisper::RunnerLimits limits_;

@@ -58,7 +58,7 @@ TEST_F(FakeRunnerTest, NoticesEveryViolation) {
   expect_one("too many rows");
   runner_.logits(0);
   expect_one("logits not asked for");
-  EXPECT_FALSE(runner_.alignment_weights(0, 0, 2, 9, 10));
+  EXPECT_FALSE(runner_.alignment_weights(0, 0, 0, 2, 9, 10));
   expect_one("alignment of rows that were not run");
 }
 

@@ -131,6 +131,10 @@ SpeechModel NumberModel::model() {
     return words;
   };
   model.text.max_text_tokens = [](int, double) { return 400; };
+  // The lengths of both.
+  model.prompt_tokens = [](std::string_view hotwords, std::string_view previous) {
+    return std::vector<int>{static_cast<int>(hotwords.size()), static_cast<int>(previous.size())};
+  };
   model.language_code = [](int token) { return token == 2 ? "de" : "en"; };
   model.language_token = [](std::string_view code) -> std::optional<int> {
     if (code == "en") return 1;

@@ -29,7 +29,7 @@ LoopbackServer::LoopbackServer(Handler handler) : handler_(std::move(handler)) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
-  if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 8) != 0 ||
+  if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 32) != 0 ||
       ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     throw std::runtime_error("the test's server can't listen");
   }
@@ -57,9 +57,12 @@ void LoopbackServer::run() {
     if (!readable(listener_)) continue;
     const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) continue;
-    serve(connection);
-    ::close(connection);
+    connections_.emplace_back([this, connection] {
+      serve(connection);
+      ::close(connection);
+    });
   }
+  for (auto& connection : connections_) connection.join();
 }
 
 void LoopbackServer::serve(int connection) {
@@ -88,7 +91,10 @@ void LoopbackServer::serve(int connection) {
     const std::lock_guard lock(mutex_);
     requests_.push_back(request);
   }
-  const Answer answer = handler_(request);
+  const Answer answer = [&] {
+    const std::lock_guard lock(handler_mutex_);
+    return handler_(request);
+  }();
   std::string out = "HTTP/1.1 " + std::to_string(answer.status) + " Test\r\nConnection: close\r\n";
   bool has_encoding = false;
   for (const auto& header : answer.headers) {
@@ -111,12 +117,16 @@ void LoopbackServer::serve(int connection) {
 Answer serve_range(const ServedRequest& request, const std::string& content) {
   const auto range = request.headers.find("range");
   if (range == request.headers.end()) return {.body = content};
-  const std::size_t first = std::stoull(range->second.substr(std::string_view("bytes=").size()));
+  const std::string bounds = range->second.substr(std::string_view("bytes=").size());
+  const std::size_t first = std::stoull(bounds);
   if (first >= content.size()) return {.status = 416};
+  const std::string end = bounds.substr(bounds.find('-') + 1);
+  const std::size_t last =
+      end.empty() ? content.size() - 1 : std::min<std::size_t>(std::stoull(end), content.size() - 1);
   return {.status = 206,
-          .headers = {"Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(content.size() - 1) + "/" +
+          .headers = {"Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(last) + "/" +
                       std::to_string(content.size())},
-          .body = content.substr(first)};
+          .body = content.substr(first, last + 1 - first)};
 }
 
 }  // namespace stenod::net::testing

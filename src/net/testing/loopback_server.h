@@ -27,8 +27,8 @@ struct Answer {
   long long stall_after = -1;
 };
 
-/// An HTTP/1.1 server at http://127.0.0.1:<any free port>, one request a connection, one connection at a time. Runs
-/// from construction to destruction on a thread of its own, which calls the handler.
+/// An HTTP/1.1 server at http://127.0.0.1:<any free port>, one request a connection. Runs from construction to
+/// destruction on a thread of its own and one more a connection; these call the handler, one at a time.
 class LoopbackServer {
  public:
   using Handler = std::function<Answer(const ServedRequest&)>;
@@ -52,10 +52,12 @@ class LoopbackServer {
   std::atomic<bool> stopping_ = false;
   mutable std::mutex mutex_;
   std::vector<ServedRequest> requests_;
+  std::mutex handler_mutex_;
+  std::vector<std::thread> connections_;  ///< of `thread_` alone
   std::thread thread_;
 };
 
-/// Serves `content` with Range support.
+/// Serves `content` with support for one range.
 Answer serve_range(const ServedRequest& request, const std::string& content);
 
 }  // namespace stenod::net::testing

@@ -53,9 +53,10 @@ class ScriptedRunner : public whisper::Runner {
     logits[static_cast<std::size_t>(token)] = 30;
     return logits;
   }
-  Result<std::span<float>> alignment_weights(int slot, int first_head, int num_heads, int num_positions,
+  Status fork(int slot, std::span<const int> parents) override { return runner_->fork(slot, parents); }
+  Result<std::span<float>> alignment_weights(int slot, int branch, int first_head, int num_heads, int num_positions,
                                              int num_frames) override {
-    return runner_->alignment_weights(slot, first_head, num_heads, num_positions, num_frames);
+    return runner_->alignment_weights(slot, branch, first_head, num_heads, num_positions, num_frames);
   }
 
  private:

@@ -1,4 +1,4 @@
-#include "whisper/greedy_decoder.h"
+#include "whisper/window_decoder.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,19 +23,19 @@ std::vector<float> likely(int token, float height = 20) {
   return logits;
 }
 
-std::vector<int> row_tokens(const GreedyDecoder& decoder) {
+std::vector<int> row_tokens(const WindowDecoder& decoder) {
   std::vector<int> tokens;
   for (const auto& row : decoder.rows()) tokens.push_back(row.token);
   return tokens;
 }
 
 /// The same logits for every row.
-Status accept(GreedyDecoder& decoder, std::vector<float> logits) {
+Status accept(WindowDecoder& decoder, std::vector<float> logits) {
   return decoder.accept([&](int) { return std::span(logits); });
 }
 
 /// The model wants `token` after the last row.
-void feed(GreedyDecoder& decoder, int token) {
+void feed(WindowDecoder& decoder, int token) {
   const int last = static_cast<int>(decoder.rows().size()) - 1;
   std::vector<float> logits;
   ASSERT_TRUE(decoder.accept([&](int row) {
@@ -46,7 +46,7 @@ void feed(GreedyDecoder& decoder, int token) {
 }
 
 /// The model writes `text` and ends it, whatever it is asked for. Returns the number of steps.
-int run(GreedyDecoder& decoder, const std::vector<int>& text, std::vector<std::size_t>* rows_per_step = nullptr) {
+int run(WindowDecoder& decoder, const std::vector<int>& text, std::vector<std::size_t>* rows_per_step = nullptr) {
   int num_steps = 0;
   std::vector<float> logits;
   for (; !decoder.finished() && num_steps < 1000; ++num_steps) {
@@ -69,8 +69,8 @@ DecodingOptions english() {
   return options;
 }
 
-TEST(GreedyDecoder, PrefillsThePromptAndEndsAtEndOfText) {
-  GreedyDecoder decoder(kTokens, english(), 448, 200);
+TEST(WindowDecoder, PrefillsThePromptAndEndsAtEndOfText) {
+  WindowDecoder decoder(kTokens, english(), 448, 200);
   EXPECT_THAT(row_tokens(decoder), ElementsAre(51, 52, 55));
   EXPECT_TRUE(decoder.rows()[0].wants_logits);  // <|nospeech|>
   EXPECT_FALSE(decoder.rows()[1].wants_logits);
@@ -94,35 +94,35 @@ TEST(GreedyDecoder, PrefillsThePromptAndEndsAtEndOfText) {
   EXPECT_NEAR(window.no_speech_prob, 1.0 / kTestVocabSize, 1e-6);
 }
 
-TEST(GreedyDecoder, PromptsOfEveryKind) {
+TEST(WindowDecoder, PromptsOfEveryKind) {
   DecodingOptions options = english();
   options.task = Task::kTranslate;
   options.segmentation = Segmentation::kWhole;
-  EXPECT_THAT(row_tokens(GreedyDecoder(kTokens, options, 448, 200)), ElementsAre(51, 52, 54, 57));
+  EXPECT_THAT(row_tokens(WindowDecoder(kTokens, options, 448, 200)), ElementsAre(51, 52, 54, 58));
 
   SpecialTokens english_only = kTokens;
   english_only.languages.clear();
-  EXPECT_THAT(row_tokens(GreedyDecoder(english_only, {}, 448, 200)), ElementsAre(51));
+  EXPECT_THAT(row_tokens(WindowDecoder(english_only, {}, 448, 200)), ElementsAre(51));
   options.language_token.reset();
-  EXPECT_THAT(row_tokens(GreedyDecoder(english_only, options, 448, 200)), ElementsAre(51, 57));
+  EXPECT_THAT(row_tokens(WindowDecoder(english_only, options, 448, 200)), ElementsAre(51, 58));
 }
 
-TEST(GreedyDecoder, AnEnglishOnlyModelSamplesFromTheFirstRow) {
+TEST(WindowDecoder, AnEnglishOnlyModelSamplesFromTheFirstRow) {
   SpecialTokens english_only = kTokens;
   english_only.languages.clear();
-  GreedyDecoder decoder(english_only, {}, 448, 200);
+  WindowDecoder decoder(english_only, {}, 448, 200);
   feed(decoder, ts(3));
   EXPECT_EQ(decoder.rows()[0].token, ts(3));
   EXPECT_EQ(decoder.rows()[0].position, 1);
 }
 
-TEST(GreedyDecoder, DetectsTheLanguageFirst) {
-  GreedyDecoder decoder(kTokens, {}, 448, 200);
+TEST(WindowDecoder, DetectsTheLanguageFirst) {
+  WindowDecoder decoder(kTokens, {}, 448, 200);
   EXPECT_THAT(row_tokens(decoder), ElementsAre(51));
   auto logits = likely(9, 30);  // not a language
   logits[52] = 1;
   logits[53] = 3;
-  logits[56] = 29;
+  logits[57] = 29;
   ASSERT_TRUE(accept(decoder, logits));
   EXPECT_EQ(decoder.language_token(), 53);
   EXPECT_THAT(row_tokens(decoder), ElementsAre(53, 55));
@@ -137,10 +137,10 @@ TEST(GreedyDecoder, DetectsTheLanguageFirst) {
   EXPECT_EQ(window.prompt_length, 3);
 }
 
-TEST(GreedyDecoder, AvgLogprobCountsTheEndOfText) {
+TEST(WindowDecoder, AvgLogprobCountsTheEndOfText) {
   DecodingOptions options = english();
   options.segmentation = Segmentation::kWhole;
-  GreedyDecoder decoder(kTokens, options, 448, 200);
+  WindowDecoder decoder(kTokens, options, 448, 200);
   ASSERT_TRUE(accept(decoder, likely(7, 1)));
   ASSERT_TRUE(accept(decoder, likely(50, 2)));
   const double first = 1 - std::log(50 + std::exp(1.0));
@@ -150,17 +150,17 @@ TEST(GreedyDecoder, AvgLogprobCountsTheEndOfText) {
   EXPECT_NEAR(window.avg_logprob, (first + second) / 2, 1e-5);
 }
 
-TEST(GreedyDecoder, StopsAtItsLimits) {
+TEST(WindowDecoder, StopsAtItsLimits) {
   DecodingOptions options = english();
   options.segmentation = Segmentation::kWhole;
   options.max_tokens = 3;
-  GreedyDecoder few(kTokens, options, 448, 200);
+  WindowDecoder few(kTokens, options, 448, 200);
   for (const int token : {1, 2, 3}) feed(few, token);
   ASSERT_TRUE(few.finished());
   EXPECT_EQ(few.take().finish, FinishReason::kTokenLimit);
 
   options.max_tokens = 1000;
-  GreedyDecoder all(kTokens, options, 448, 200);
+  WindowDecoder all(kTokens, options, 448, 200);
   int last_position = 0;
   for (int i = 0; !all.finished(); ++i) {
     last_position = all.rows().back().position;
@@ -170,15 +170,15 @@ TEST(GreedyDecoder, StopsAtItsLimits) {
   EXPECT_LT(last_position, 448);
   EXPECT_EQ(all.take().finish, FinishReason::kTokenLimit);
 
-  GreedyDecoder bounded(kTokens, english(), 448, 200);
+  WindowDecoder bounded(kTokens, english(), 448, 200);
   bounded.limit_text_tokens(2);
   for (const int token : {ts(0), 7, 8}) feed(bounded, token);
   ASSERT_TRUE(bounded.finished());
   EXPECT_EQ(bounded.take().tokens.size(), 3u);
 }
 
-TEST(GreedyDecoder, TakesTheRepeatsOffALoop) {
-  GreedyDecoder decoder(kTokens, english(), 448, 1500);
+TEST(WindowDecoder, TakesTheRepeatsOffALoop) {
+  WindowDecoder decoder(kTokens, english(), 448, 1500);
   feed(decoder, ts(0));
   for (const int token : {1, 2, 3}) feed(decoder, token);
   for (int i = 0; i < 100 && !decoder.finished(); ++i) feed(decoder, 10 + i % 2);
@@ -190,13 +190,13 @@ TEST(GreedyDecoder, TakesTheRepeatsOffALoop) {
   EXPECT_TRUE(std::isfinite(window.avg_logprob));
 }
 
-TEST(GreedyDecoder, RefusesLogitsThatAreNoNumbers) {
+TEST(WindowDecoder, RefusesLogitsThatAreNoNumbers) {
   auto nan = flat_logits(std::numeric_limits<float>::quiet_NaN());
-  GreedyDecoder decoder(kTokens, english(), 448, 200);
+  WindowDecoder decoder(kTokens, english(), 448, 200);
   const auto status = accept(decoder, nan);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kInternal);
-  GreedyDecoder later(kTokens, english(), 448, 200);
+  WindowDecoder later(kTokens, english(), 448, 200);
   feed(later, ts(0));
   EXPECT_FALSE(accept(later, nan));
 }
@@ -209,9 +209,9 @@ DecodingOptions whole(std::vector<int> prefix, std::vector<int> draft) {
   return options;
 }
 
-TEST(GreedyDecoder, ADraftChangesTheNumberOfStepsAlone) {
+TEST(WindowDecoder, ADraftChangesTheNumberOfStepsAlone) {
   const std::vector<int> text = {1, 2, 3, 4, 5, 6, 7, 8};
-  GreedyDecoder plain(kTokens, whole({}, {}), 448, 200);
+  WindowDecoder plain(kTokens, whole({}, {}), 448, 200);
   EXPECT_EQ(run(plain, text), 9);
   const auto expected = plain.take();
   const std::vector<std::pair<std::vector<int>, int>> drafts = {
@@ -223,7 +223,7 @@ TEST(GreedyDecoder, ADraftChangesTheNumberOfStepsAlone) {
       {{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8}, 1},
   };
   for (const auto& [draft, steps] : drafts) {
-    GreedyDecoder decoder(kTokens, whole({}, draft), 448, 200);
+    WindowDecoder decoder(kTokens, whole({}, draft), 448, 200);
     EXPECT_EQ(run(decoder, text), steps);
     const auto window = decoder.take();
     EXPECT_EQ(window.tokens, expected.tokens);
@@ -234,9 +234,9 @@ TEST(GreedyDecoder, ADraftChangesTheNumberOfStepsAlone) {
   }
 }
 
-TEST(GreedyDecoder, APrefixIsWrittenWhateverTheModelWouldChoose) {
-  GreedyDecoder decoder(kTokens, whole({11, 12}, {3, 4}), 448, 200);
-  EXPECT_THAT(row_tokens(decoder), ElementsAre(51, 52, 55, 57, 11, 12, 3, 4));
+TEST(WindowDecoder, APrefixIsWrittenWhateverTheModelWouldChoose) {
+  WindowDecoder decoder(kTokens, whole({11, 12}, {3, 4}), 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51, 52, 55, 58, 11, 12, 3, 4));
   EXPECT_EQ(run(decoder, {1, 2, 3, 4, 5}), 2);
   const auto window = decoder.take();
   EXPECT_THAT(window.tokens, ElementsAre(11, 12, 3, 4, 5));
@@ -245,29 +245,84 @@ TEST(GreedyDecoder, APrefixIsWrittenWhateverTheModelWouldChoose) {
   EXPECT_EQ(window.num_rows, 4 + 5);
 }
 
-TEST(GreedyDecoder, LongKnownTextTakesSeveralSteps) {
+TEST(WindowDecoder, WhatWasSaidBeforeStandsBeforeTheTranscript) {
+  DecodingOptions options = english();
+  options.prompt = {31, 32};
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(56, 31, 32, 51, 52, 55));
+  EXPECT_TRUE(decoder.rows()[3].wants_logits);  // <|nospeech|>
+  EXPECT_FALSE(decoder.rows()[4].wants_logits);
+  feed(decoder, ts(0));
+  feed(decoder, 50);
+  const auto window = decoder.take();
+  EXPECT_THAT(window.tokens, ElementsAre(ts(0)));
+  EXPECT_EQ(window.prompt_length, 6);
+  EXPECT_EQ(window.num_rows, 7);
+}
+
+TEST(WindowDecoder, ALanguageIsDetectedWithoutThePrompt) {
+  DecodingOptions options;
+  options.prompt = {31, 32};
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51));
+  ASSERT_TRUE(accept(decoder, likely(53, 3)));
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(56, 31, 32, 51, 53, 55));
+  EXPECT_EQ(decoder.rows()[0].position, 0);
+}
+
+TEST(WindowDecoder, ALongPromptTakesSeveralSteps) {
+  DecodingOptions options = whole({1, 2}, {});
+  options.prompt.assign(222, 31);
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  int next_position = 0, num_logits = 0;
+  while (decoder.rows().back().position < 228) {
+    ASSERT_LE(decoder.rows().size(), 32u);
+    for (const auto& row : decoder.rows()) {
+      EXPECT_EQ(row.position, next_position++);
+      num_logits += row.wants_logits ? 1 : 0;
+    }
+    ASSERT_TRUE(accept(decoder, likely(9)));
+  }
+  EXPECT_EQ(num_logits, 1) << "for <|nospeech|>; what follows is in the last step";
+  ASSERT_TRUE(accept(decoder, likely(9)));
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(9));
+  ASSERT_TRUE(accept(decoder, likely(50)));
+  EXPECT_THAT(decoder.take().tokens, ElementsAre(1, 2, 9));
+}
+
+TEST(WindowDecoder, WithTimestampsAPrefixStandsBehindTheFirst) {
+  DecodingOptions options = english();
+  options.prefix = {11, 12};
+  WindowDecoder decoder(kTokens, options, 448, 200);
+  EXPECT_THAT(row_tokens(decoder), ElementsAre(51, 52, 55, ts(0), 11, 12));
+  feed(decoder, ts(80));
+  feed(decoder, 50);
+  EXPECT_THAT(decoder.take().tokens, ElementsAre(ts(0), 11, 12, ts(80)));
+}
+
+TEST(WindowDecoder, LongKnownTextTakesSeveralSteps) {
   std::vector<int> text;
   for (int i = 0; i < 70; ++i) text.push_back((i * i + i / 7) % 50);
-  GreedyDecoder decoder(kTokens, whole(text, {}), 448, 1500);
+  WindowDecoder decoder(kTokens, whole(text, {}), 448, 1500);
   std::vector<std::size_t> rows;
   EXPECT_EQ(run(decoder, text, &rows), 3);
   EXPECT_THAT(rows, ElementsAre(32, 32, 10));
   EXPECT_EQ(decoder.take().tokens, text);
 }
 
-TEST(GreedyDecoder, ALoopNeverTakesThePrefixAway) {
+TEST(WindowDecoder, ALoopNeverTakesThePrefixAway) {
   const std::vector<int> prefix(30, 10);
-  GreedyDecoder decoder(kTokens, whole(prefix, {}), 448, 1500);
+  WindowDecoder decoder(kTokens, whole(prefix, {}), 448, 1500);
   run(decoder, std::vector<int>(100, 10));
   const auto window = decoder.take();
   EXPECT_EQ(window.finish, FinishReason::kRepetition);
   EXPECT_EQ(window.tokens, prefix);
 }
 
-TEST(GreedyDecoder, APrefixCountsForTheLimits) {
+TEST(WindowDecoder, APrefixCountsForTheLimits) {
   DecodingOptions options = whole({1, 2, 3, 4, 5}, {});
   options.max_tokens = 2;
-  GreedyDecoder decoder(kTokens, options, 448, 200);
+  WindowDecoder decoder(kTokens, options, 448, 200);
   run(decoder, {1, 2, 3, 4, 5, 6, 7, 8, 9});
   const auto window = decoder.take();
   EXPECT_THAT(window.tokens, ElementsAre(1, 2, 3, 4, 5, 6));
