@@ -132,8 +132,8 @@ const Setting kSettings[] = {
     {"server", "shutdown_s", Integer{&server<&Server::shutdown_s>, 0, 3600},
      "How long sessions may take for their last texts when the server ends"},
 
-    {"engine", "model", Text{&engine<&Engine::model>, check_model},
-     "Installed model, or the folder or file of one", "model", "MODEL_SIZE"},
+    {"engine", "model", Text{&engine<&Engine::model>, check_model}, "Installed model, or the folder or file of one",
+     "model", "MODEL_SIZE"},
     {"engine", "threads", Integer{&engine<&Engine::threads>, 0, kMaxThreads},
      "Cores to compute on; 0: all that the process may use", "threads"},
     {"engine", "compute_type", Choice{&engine<&Engine::compute_type>, kComputeTypes},
