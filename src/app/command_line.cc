@@ -108,9 +108,9 @@ std::optional<std::string> environment(const char* name) {
 void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw) {
   settings.model = environment("MODEL_SIZE").value_or(settings.model);
   raw.device = environment("DEVICE").value_or(raw.device);
-  app.add_option("--model", settings.model, "Installed model, or a folder in faster-whisper's format")
+  app.add_option("--model", settings.model, "Installed model, or the folder or file of one")
       ->envname("STENOD_MODEL")
-      ->type_name("NAME|FOLDER")
+      ->type_name("NAME|PATH")
       ->capture_default_str();
   app.add_option("--threads", settings.num_threads, "Cores to use; 0: all that the process may use")
       ->envname("STENOD_THREADS")

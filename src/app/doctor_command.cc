@@ -15,9 +15,8 @@
 #include "base/paths.h"
 #include "compute/versions.h"
 #include "models/catalogue.h"
-#include "models/ctranslate2_reader.h"
 #include "models/store.h"
-#include "text/tokenizer.h"
+#include "transcribe/whisper_files.h"
 #include "vad/silero_vad.h"
 
 namespace stenod::app {
@@ -41,9 +40,8 @@ struct Diagnosis {
 };
 
 /// Reads and checks a model without preparing it.
-Status check_model(const std::filesystem::path& folder) {
-  STENOD_ASSIGN_OR_RETURN(const auto weights, models::read_ctranslate2(folder));
-  STENOD_ASSIGN_OR_RETURN(const auto tokenizer, text::Tokenizer::load(folder, weights.dims.vocab_size));
+Status check_model(const std::filesystem::path& path) {
+  STENOD_ASSIGN_OR_RETURN(const auto files, transcribe::read_whisper_files(path));
   return {};
 }
 

@@ -31,7 +31,7 @@ std::string offered_name(const std::string& model) {
 Result<transcribe::RecogniserOptions> recogniser_options(const EngineSettings& settings) {
   const models::Store store;
   transcribe::RecogniserOptions options;
-  STENOD_ASSIGN_OR_RETURN(options.model_folder, find_speech_model(store, settings));
+  STENOD_ASSIGN_OR_RETURN(options.model_path, find_speech_model(store, settings));
   STENOD_ASSIGN_OR_RETURN(const std::filesystem::path vad_folder, store.path(models::kVadModelName));
   options.vad_file = vad_folder / models::kVadModelFile;
   options.num_threads = settings.num_threads;

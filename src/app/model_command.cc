@@ -13,7 +13,7 @@
 #include "models/pull.h"
 #include "models/pull_record.h"
 #include "models/store.h"
-#include "models/tensor_check.h"
+#include "models/data_type.h"
 
 namespace stenod::app {
 namespace {
@@ -73,10 +73,12 @@ Result<std::string> list(const models::Store& store, bool as_json) {
 
 Result<std::string> info(const models::Store& store, const std::string& name) {
   STENOD_ASSIGN_OR_RETURN(const models::ModelInfo model, store.info(name));
-  std::string out = fmt::format("{}\n  folder: {}\n", model.summary.name, model.path.string());
+  std::string out = fmt::format("{}\n  {}: {}\n", model.summary.name,
+                                model.form == models::WhisperForm::kGgml ? "file" : "folder", model.path.string());
   if (!model.summary.description.empty()) out += fmt::format("  what: {}\n", model.summary.description);
   if (!model.summary.licence.empty()) out += fmt::format("  licence: {}\n", model.summary.licence);
   if (!model.source.empty()) out += fmt::format("  source: {}\n", model.source);
+  if (model.form) out += fmt::format("  format: {}\n", models::whisper_form_name(*model.form));
   if (model.record) {
     out += fmt::format("  pulled: {} at {}, {}; checksums as the hub gave them, not pinned by stenod\n",
                        model.record->url, model.record->snapshot.commit, model.record->time);

@@ -155,7 +155,7 @@ Status ServeRun::start() {
                                                           {}, *audio_pool_, *upload_pool_));
   server_->start();
   log_event(log::level::info, "loading_model",
-            {{"address", settings_.server.listen}, {"port", server_->port()}, {"model", model.model_folder.string()}});
+            {{"address", settings_.server.listen}, {"port", server_->port()}, {"model", model.model_path.string()}});
   STENOD_RETURN_IF_ERROR(load_model(model));
   if (interrupt_.token().stop_requested()) return {};
   STENOD_RETURN_IF_ERROR(add_routes_of_model());

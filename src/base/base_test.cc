@@ -59,6 +59,20 @@ TEST(Json, ReportsWhereItIsMalformed) {
   EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')).ok());
 }
 
+TEST(Json, FindsKeysThatAreThereTwice) {
+  for (const char* text : {"{}", "[1]", R"({"a":{"a":1},"b":[{"a":1},{"a":1}]})", R"({"a":1,"A":1,"":2})"}) {
+    EXPECT_TRUE(check_unique_keys(text).ok()) << text;
+  }
+  for (const char* text :
+       {R"({"a":1,"a":1})", R"({"a":1,"\u0061":2})", R"([{"x":{"b":1,"c":2,"b":3}}])", R"({"":1,"":1})"}) {
+    const Status status = check_unique_keys(text);
+    ASSERT_FALSE(status.ok()) << text;
+    EXPECT_EQ(status.error().code, ErrorCode::kJsonDuplicateKey);
+  }
+  const std::string long_key(5000, 'k');
+  EXPECT_FALSE(check_unique_keys("{\"" + long_key + "\":1,\"" + long_key + "\":2}").ok());
+}
+
 TEST(File, APipeIsAnErrorAndNotWaitedFor) {
   const auto folder = fresh_folder();
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
+
+#include "models/byte_cursor.h"
 
 namespace stenod::models {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::uint32_t kVersion = 6;
 // Anything beyond is not an old or new version, but another kind of file.
 constexpr std::uint32_t kMaxPlausibleVersion = 100;
 constexpr int kMaxRank = 8;
-constexpr std::size_t kMaxNameLength = 512;
+constexpr std::size_t kMaxNameLength = kMaxTensorName;
 constexpr std::size_t kMaxEntries = 65536;                       // large-v3 has about 1500 variables
 constexpr std::size_t kMinVariableSize = 2 + 1 + 1 + 1 + 1 + 4;  // a name of one byte, rank 0
 constexpr std::size_t kMinAliasSize = 2 * (2 + 1 + 1);
@@ -33,77 +34,39 @@ std::size_t type_size(Ct2Type type) {
   return 0;
 }
 
-/// Walks through the bytes; never past their end.
-class Cursor {
- public:
-  Cursor(std::span<const std::byte> file, std::string_view name) : file_(file), name_(name) {}
-
-  std::size_t offset() const { return at_; }
-  std::size_t left() const { return file_.size() - at_; }
-
-  Error error_at(ErrorCode code, std::size_t offset, const std::string& what) const {
-    return {code, fmt::format("{}: at byte {}: {}", name_, offset, what), std::string(name_)};
+/// A string as the format stores it.
+Result<std::string> read_text(ByteCursor& in, std::string_view what) {
+  const std::size_t start = in.offset();
+  STENOD_ASSIGN_OR_RETURN(const auto length, in.number<std::uint16_t>(what));
+  if (length < 2 || length > kMaxNameLength) {
+    return in.error_at(
+        ErrorCode::kModelBadName, start,
+        fmt::format("{} has {} bytes with its final NUL, expected 2 to {}", what, length, kMaxNameLength));
   }
-
-  template <typename T>
-  Result<T> number(std::string_view what) {
-    STENOD_ASSIGN_OR_RETURN(const auto bytes, take(sizeof(T), what));
-    T value;
-    std::memcpy(&value, bytes.data(), sizeof(T));
-    return value;
+  STENOD_ASSIGN_OR_RETURN(const auto bytes, in.take(length, what));
+  if (bytes.back() != std::byte{0}) {
+    return in.error_at(ErrorCode::kModelBadName, start, fmt::format("{} does not end with NUL", what));
   }
-
-  Result<std::span<const std::byte>> take(std::size_t size, std::string_view what) {
-    if (left() < size) {
-      return error_at(
-          ErrorCode::kModelTruncated, at_,
-          fmt::format("the file ends within {}: {} bytes expected, {} left; it may be an incomplete download", what,
-                      size, left()));
-    }
-    const auto bytes = file_.subspan(at_, size);
-    at_ += size;
-    return bytes;
+  std::string value(reinterpret_cast<const char*>(bytes.data()), length - 1);
+  if (!is_tensor_name(value)) {
+    return in.error_at(ErrorCode::kModelBadName, start, fmt::format("{} is not printable ASCII without spaces", what));
   }
+  return value;
+}
 
-  Result<std::string> text(std::string_view what) {
-    const std::size_t start = at_;
-    STENOD_ASSIGN_OR_RETURN(const auto length, number<std::uint16_t>(what));
-    if (length < 2 || length > kMaxNameLength) {
-      return error_at(
-          ErrorCode::kModelBadName, start,
-          fmt::format("{} has {} bytes with its final NUL, expected 2 to {}", what, length, kMaxNameLength));
-    }
-    STENOD_ASSIGN_OR_RETURN(const auto bytes, take(length, what));
-    if (bytes.back() != std::byte{0}) {
-      return error_at(ErrorCode::kModelBadName, start, fmt::format("{} does not end with NUL", what));
-    }
-    std::string value(reinterpret_cast<const char*>(bytes.data()), length - 1);
-    const auto printable = [](char c) { return c > ' ' && c <= '~'; };
-    if (!std::all_of(value.begin(), value.end(), printable)) {
-      return error_at(ErrorCode::kModelBadName, start, fmt::format("{} is not printable ASCII without spaces", what));
-    }
-    return value;
+/// A number of entries that need `min_size` bytes each.
+Result<std::uint32_t> read_count(ByteCursor& in, std::size_t min_size, std::string_view what) {
+  const std::size_t start = in.offset();
+  STENOD_ASSIGN_OR_RETURN(const auto value, in.number<std::uint32_t>(what));
+  const std::size_t most = std::min(kMaxEntries, in.left() / min_size);
+  if (value > most) {
+    return in.error_at(ErrorCode::kModelBadCount, start,
+                       fmt::format("{} is {}, expected at most {} in the {} bytes left", what, value, most, in.left()));
   }
+  return value;
+}
 
-  /// A number of entries that need `min_size` bytes each.
-  Result<std::uint32_t> count(std::size_t min_size, std::string_view what) {
-    const std::size_t start = at_;
-    STENOD_ASSIGN_OR_RETURN(const auto value, number<std::uint32_t>(what));
-    const std::size_t most = std::min(kMaxEntries, left() / min_size);
-    if (value > most) {
-      return error_at(ErrorCode::kModelBadCount, start,
-                      fmt::format("{} is {}, expected at most {} in the {} bytes left", what, value, most, left()));
-    }
-    return value;
-  }
-
- private:
-  std::span<const std::byte> file_;
-  std::string_view name_;
-  std::size_t at_ = 0;
-};
-
-Status parse_header(Cursor& in, Ct2Container& container) {
+Status parse_header(ByteCursor& in, Ct2Container& container) {
   STENOD_ASSIGN_OR_RETURN(const auto version, in.number<std::uint32_t>("the format version"));
   if (version == 0 || version > kMaxPlausibleVersion) {
     return in.error_at(ErrorCode::kModelBadMagic, 0,
@@ -117,14 +80,14 @@ Status parse_header(Cursor& in, Ct2Container& container) {
                                    "ct2-transformers-converter",
                                    version, kVersion));
   }
-  STENOD_ASSIGN_OR_RETURN(container.spec, in.text("the specification's name"));
+  STENOD_ASSIGN_OR_RETURN(container.spec, read_text(in, "the specification's name"));
   STENOD_ASSIGN_OR_RETURN(container.revision, in.number<std::uint32_t>("the specification's revision"));
   return {};
 }
 
-Status parse_variable(Cursor& in, Ct2Container& container) {
+Status parse_variable(ByteCursor& in, Ct2Container& container) {
   const std::size_t start = in.offset();
-  STENOD_ASSIGN_OR_RETURN(const std::string name, in.text("a variable's name"));
+  STENOD_ASSIGN_OR_RETURN(const std::string name, read_text(in, "a variable's name"));
   if (container.variables.contains(name)) {
     return in.error_at(ErrorCode::kModelDuplicateVariable, start, fmt::format("a second variable named {}", name));
   }
@@ -171,10 +134,10 @@ Status parse_variable(Cursor& in, Ct2Container& container) {
   return {};
 }
 
-Status parse_alias(Cursor& in, Ct2Container& container) {
+Status parse_alias(ByteCursor& in, Ct2Container& container) {
   const std::size_t start = in.offset();
-  STENOD_ASSIGN_OR_RETURN(std::string alias, in.text("an alias"));
-  STENOD_ASSIGN_OR_RETURN(std::string target, in.text("an alias's target"));
+  STENOD_ASSIGN_OR_RETURN(std::string alias, read_text(in, "an alias"));
+  STENOD_ASSIGN_OR_RETURN(std::string target, read_text(in, "an alias's target"));
   if (container.variables.contains(alias) || container.aliases.contains(alias)) {
     return in.error_at(ErrorCode::kModelDuplicateVariable, start, fmt::format("the alias {} is taken already", alias));
   }
@@ -203,12 +166,12 @@ const Ct2Variable* Ct2Container::find(std::string_view name) const {
 }
 
 Result<Ct2Container> parse_ct2_container(std::span<const std::byte> file, std::string_view name) {
-  Cursor in(file, name);
+  ByteCursor in(file, name);
   Ct2Container container;
   STENOD_RETURN_IF_ERROR(parse_header(in, container));
-  STENOD_ASSIGN_OR_RETURN(const auto num_variables, in.count(kMinVariableSize, "the number of variables"));
+  STENOD_ASSIGN_OR_RETURN(const auto num_variables, read_count(in, kMinVariableSize, "the number of variables"));
   for (std::uint32_t i = 0; i < num_variables; ++i) STENOD_RETURN_IF_ERROR(parse_variable(in, container));
-  STENOD_ASSIGN_OR_RETURN(const auto num_aliases, in.count(kMinAliasSize, "the number of aliases"));
+  STENOD_ASSIGN_OR_RETURN(const auto num_aliases, read_count(in, kMinAliasSize, "the number of aliases"));
   for (std::uint32_t i = 0; i < num_aliases; ++i) STENOD_RETURN_IF_ERROR(parse_alias(in, container));
   if (in.left() != 0) {
     return in.error_at(ErrorCode::kModelTrailingBytes, in.offset(),

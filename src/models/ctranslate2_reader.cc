@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "models/ctranslate2_container.h"
-#include "models/tensor_check.h"
+#include "models/data_type.h"
 #include "models/whisper_config.h"
 
 namespace stenod::models {
@@ -22,12 +22,8 @@ namespace {
 
 constexpr std::string_view kSpec = "WhisperSpec";
 constexpr std::uint32_t kRevision = 3;
-constexpr int kHeadSize = 64;
-constexpr int kMaxDModel = 8192;  // large-v3 has 1280
-constexpr int kMaxVocabSize = 1 << 20;
 constexpr int kConvWidth = 3;
-constexpr int kMaxLayers = 128;  // large-v3 has 32
-constexpr int kGelu = 3;         // number of the exact GELU among CTranslate2's activations
+constexpr int kGelu = 3;  // number of the exact GELU among CTranslate2's activations
 constexpr std::size_t kMaxJsonSize = 4 << 20;
 
 /// Makes typed, checked views of a container's variables.
@@ -266,7 +262,7 @@ class Reader {
   Status self_attention_and_mlp(Layer& layer, const std::string& prefix, const WhisperDims& dims) {
     const std::int64_t d = dims.d_model;
     STENOD_RETURN_IF_ERROR(norm(layer.self_attention_norm, prefix + "/self_attention/layer_norm", d));
-    STENOD_RETURN_IF_ERROR(linear(layer.qkv, prefix + "/self_attention/linear_0", 3 * d, d));
+    STENOD_RETURN_IF_ERROR(linear(layer.qkv.emplace_back(), prefix + "/self_attention/linear_0", 3 * d, d));
     STENOD_RETURN_IF_ERROR(linear(layer.self_attention_output, prefix + "/self_attention/linear_1", d, d));
     STENOD_RETURN_IF_ERROR(norm(layer.mlp_norm, prefix + "/ffn/layer_norm", d));
     STENOD_RETURN_IF_ERROR(linear(layer.mlp_up, prefix + "/ffn/linear_0", dims.mlp_size, d));
@@ -300,7 +296,7 @@ class Reader {
       STENOD_RETURN_IF_ERROR(self_attention_and_mlp(layer, prefix, w.dims));
       STENOD_RETURN_IF_ERROR(norm(layer.cross_attention_norm, prefix + "/attention/layer_norm", d));
       STENOD_RETURN_IF_ERROR(linear(layer.cross_query, prefix + "/attention/linear_0", d, d));
-      STENOD_RETURN_IF_ERROR(linear(layer.cross_key_value, prefix + "/attention/linear_1", 2 * d, d));
+      STENOD_RETURN_IF_ERROR(linear(layer.cross_key_value.emplace_back(), prefix + "/attention/linear_1", 2 * d, d));
       STENOD_RETURN_IF_ERROR(linear(layer.cross_output, prefix + "/attention/linear_2", d, d));
     }
     return norm(w.decoder_norm, "decoder/layer_norm", d);
@@ -372,10 +368,11 @@ Result<WhisperWeights> read_ctranslate2(const std::filesystem::path& folder) {
   STENOD_ASSIGN_OR_RETURN(const std::string config, or_missing(read_file(config_path, kMaxJsonSize), config_path));
   const auto preprocessor = read_file(folder / "preprocessor_config.json", kMaxJsonSize);
   if (!preprocessor && preprocessor.error().code != ErrorCode::kNotFound) return preprocessor.error();
-  const auto storage = std::make_shared<MappedFile>(std::move(mapped));
+  const auto storage = std::make_shared<std::vector<MappedFile>>();
+  storage->push_back(std::move(mapped));
   STENOD_ASSIGN_OR_RETURN(
       WhisperWeights weights,
-      parse_ctranslate2(storage->bytes(), config,
+      parse_ctranslate2(storage->front().bytes(), config,
                         preprocessor ? std::optional<std::string_view>(*preprocessor) : std::nullopt, folder));
   weights.storage = storage;
   return weights;

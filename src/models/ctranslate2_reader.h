@@ -21,7 +21,7 @@ namespace stenod::models {
 /// Everything is checked before use: structure, names, types, shapes against each other, the flags of the architecture,
 /// token ids and alignment heads of the configuration, and that biases, norms, positions' types and quantisation scales
 /// make sense. The values of the large weights are not read here; whoever converts them looks for NaN then
-/// (tensor_check.h).
+/// (whisper/packed_model.h).
 ///
 /// Where config.json names no alignment heads, they are all heads of the last half of the decoder layers, as in
 /// OpenAI's code; no language tokens, those of the standard vocabularies. English-only models have no language tokens.

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "models/ctranslate2_container.h"
-#include "models/tensor_check.h"
+#include "models/data_type.h"
 #include "models/testing/generated_model.h"
 
 namespace stenod::models {
@@ -119,14 +119,14 @@ TEST(Ctranslate2Reader, ReadsEveryTypeAndSize) {
       EXPECT_FALSE(dims.multilingual());
       ASSERT_EQ(weights->encoder_layers.size(), 3U);
       ASSERT_EQ(weights->decoder_layers.size(), 2U);
-      const TensorView& qkv = weights->decoder_layers[1].qkv.weight;
+      const TensorView& qkv = weights->decoder_layers[1].qkv.front().weight;
       EXPECT_EQ(qkv.type, type);
       EXPECT_THAT(qkv.shape, ElementsAre(384, 128));
-      EXPECT_EQ(qkv.bytes.size(), 384 * 128 * data_type_size(type));
+      EXPECT_EQ(qkv.bytes.size(), data_bytes(type, 384 * 128));
       EXPECT_EQ(qkv.scales.size(), type == DataType::kInt8 ? 384 * sizeof(float) : 0);
       EXPECT_EQ(weights->conv1_weight.type, type);
       EXPECT_THAT(weights->conv1_weight.shape, ElementsAre(128, num_mels, 3));
-      EXPECT_THAT(weights->decoder_layers[0].cross_key_value.weight.shape, ElementsAre(256, 128));
+      EXPECT_THAT(weights->decoder_layers[0].cross_key_value.front().weight.shape, ElementsAre(256, 128));
       EXPECT_FALSE(first_non_finite(weights->token_embedding).has_value());
     }
   }

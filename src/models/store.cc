@@ -11,10 +11,10 @@
 #include "base/sha256.h"
 #include "models/catalogue.h"
 #include "models/checksum.h"
-#include "models/ctranslate2_reader.h"
 #include "models/folder_lock.h"
 #include "models/hub.h"
 #include "models/pull.h"
+#include "models/whisper_reader.h"
 
 namespace stenod::models {
 namespace {
@@ -26,10 +26,16 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// Regular files of a folder by name. Folders within are not part of a model.
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+/// The files of a model: itself, or regular files of its folder by name. Folders within are not part of a model.
 Result<std::vector<fs::path>> files_of(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> files;
+  if (is_file(folder)) return std::vector{folder};
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code type_error;
     if (it->is_regular_file(type_error)) files.push_back(it->path());
@@ -68,12 +74,7 @@ std::string source_of(const CatalogueEntry& entry) {
   return fmt::format("{}", fmt::join(sources, ", "));
 }
 
-bool holds(const fs::path& folder, std::string_view file) {
-  std::error_code ignored;
-  return fs::is_regular_file(folder / file, ignored);
-}
-
-bool holds_weights(const fs::path& folder) { return holds(folder, "model.bin") || holds(folder, kVadModelFile); }
+bool holds_weights(const fs::path& path) { return find_whisper_form(path) || is_file(path / kVadModelFile); }
 
 /// Whether the files of the catalogue, or else of the record, are there with their sizes; one that neither knows needs
 /// weights.
@@ -161,6 +162,7 @@ Result<std::vector<ModelSummary>> Store::list() const {
 
 Result<fs::path> Store::path(std::string_view name_or_path) const {
   fs::path folder(name_or_path);
+  if (!name_or_path.empty() && is_file(folder)) return folder;
   if (name_or_path.empty() || !is_folder(folder)) {
     // A shell's completion may have put a slash behind a name.
     const std::string_view name = name_or_path.substr(0, name_or_path.find_last_not_of('/') + 1);
@@ -168,7 +170,7 @@ Result<fs::path> Store::path(std::string_view name_or_path) const {
     const bool is_repository = own_name.find('/') == own_name.npos && name.find('/') != name.npos;
     if (name.find('/') != name.npos && (!is_repository || !is_folder(folder_ / own_name))) {
       return Error{ErrorCode::kNotFound,
-                   fmt::format("{}: there is no such folder{}", name_or_path,
+                   fmt::format("{}: there is no such file or folder{}", name_or_path,
                                is_repository ? fmt::format("; a repository of the hub of that name could be had by: "
                                                            "stenod model pull {}",
                                                            name)
@@ -184,8 +186,8 @@ Result<fs::path> Store::path(std::string_view name_or_path) const {
   const std::string name = folder.filename();
   const bool can_be_pulled = folder.parent_path() == folder_ && find_in_catalogue(name) != nullptr;
   return Error{ErrorCode::kModelMissingFile,
-               fmt::format("{}: no model: it holds neither model.bin nor {}{}", folder.string(), kVadModelFile,
-                           can_be_pulled ? "; run: stenod model pull " + name : ""),
+               fmt::format("{}: no model: it holds neither model.bin nor model.safetensors nor {}{}", folder.string(),
+                           kVadModelFile, can_be_pulled ? "; run: stenod model pull " + name : ""),
                folder.string()};
 }
 
@@ -205,23 +207,22 @@ Result<ModelInfo> Store::info(std::string_view name_or_path) const {
   }
   if (entry == nullptr || entry->files.empty()) info.record = read_pull_record(info.path);
   STENOD_ASSIGN_OR_RETURN(const auto files, files_of(info.path));
-  bool is_whisper = false;
   for (const auto& path : files) {
     STENOD_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
     ModelFileInfo& described = info.files.emplace_back();
     described = {path.filename(), file.bytes().size(), sha256_hex(file.bytes()), std::nullopt};
     info.summary.size += described.size;
-    is_whisper |= described.name == "model.bin";
     const auto published = published_checksum(entry, info.record, described.name);
     if (!published) continue;
     described.is_as_published = published->kind == Checksum::Kind::kSha256
                                     ? published->hex == described.sha256
                                     : models::is_complete(path, described.size, *published);
   }
-  if (is_whisper || entry == nullptr) {
-    STENOD_ASSIGN_OR_RETURN(const WhisperWeights weights, read_ctranslate2(info.path));
+  info.form = find_whisper_form(info.path);
+  if (info.form || entry == nullptr) {
+    STENOD_ASSIGN_OR_RETURN(const WhisperWeights weights, read_whisper(info.path));
     info.dims = weights.dims;
-    info.type = weights.decoder_layers.front().qkv.weight.type;
+    info.type = weights.decoder_layers.front().qkv.front().weight.type;
   }
   return info;
 }
@@ -234,7 +235,7 @@ Status Store::remove(std::string_view name) const {
   STENOD_RETURN_IF_ERROR(check_model_dir(folder_));
   if (!is_folder(target) && !is_folder(incoming)) return not_installed(name);
   const CatalogueEntry* entry = find_in_catalogue(checked);
-  const auto holds_file = [&](const CatalogueFile& file) { return holds(target, file.name); };
+  const auto holds_file = [&](const CatalogueFile& file) { return is_file(target / file.name); };
   if (is_folder(target) && !holds_weights(target) &&
       (entry == nullptr || std::none_of(entry->files.begin(), entry->files.end(), holds_file))) {
     return Error{ErrorCode::kModelMissingFile,

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "models/pull_record.h"
+#include "models/whisper_reader.h"
 #include "models/whisper_weights.h"
 
 namespace stenod::models {
@@ -38,12 +39,14 @@ struct ModelFileInfo {
 /// What `stenod model info` prints.
 struct ModelInfo {
   ModelSummary summary;
-  std::filesystem::path path;
-  std::string source;  ///< where the catalogue has it from; empty if it doesn't know it
+  std::filesystem::path path;  ///< its folder, or itself where it is one file
+  std::string source;          ///< where the catalogue has it from; empty if it doesn't know it
   std::optional<PullRecord> record;
   std::vector<ModelFileInfo> files;
-  std::optional<WhisperDims> dims;  ///< nothing if it is no Whisper model
-  std::optional<DataType> type;     ///< of the matrices
+  // Nothing if it is no Whisper model:
+  std::optional<WhisperForm> form;
+  std::optional<WhisperDims> dims;
+  std::optional<DataType> type;  ///< of the matrices
 };
 
 /// The models below one folder, one folder each. Keeps no state: each call looks at the disk. Safe from several
@@ -62,9 +65,9 @@ class Store {
   /// Reads and checks the model, and every file's checksum. Errors: those of path() and of reading the model.
   Result<ModelInfo> info(std::string_view name_or_path) const;
 
-  /// The folder that a setting names: a value with '/' and one that names an existing folder are paths, others are
-  /// names of installed models. OWNER/NAME is a pulled repository where no such path exists. Errors: kNotFound (no such
-  /// path), kModelNotInstalled, kModelUnknown, kInvalidArgument, kModelMissingFile (the folder holds no weights).
+  /// The folder or file that a setting names: a value with '/' and one that names an existing folder or file are paths,
+  /// others are names of installed models. OWNER/NAME is a pulled repository where no such path exists. Errors: kNotFound
+  /// (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument, kModelMissingFile (the folder holds no weights).
   Result<std::filesystem::path> path(std::string_view name_or_path) const;
 
   /// Deletes an installed model, and what is left of an unfinished pull. Errors: kModelNotInstalled, kModelUnknown,

@@ -14,6 +14,7 @@
 #include "models/catalogue.h"
 #include "models/folder_lock.h"
 #include "models/pull_record.h"
+#include "models/testing/generated_forms.h"
 #include "models/testing/generated_model.h"
 
 namespace stenod::models {
@@ -216,6 +217,37 @@ TEST_F(StoreTest, DescribesAModel) {
   fs::remove(folder_ / "elsewhere/model.bin");
   EXPECT_EQ(store_.info((folder_ / "elsewhere").string()).error().code, ErrorCode::kModelMissingFile);
   EXPECT_EQ(store_.info("tiny.en").error().code, ErrorCode::kModelNotInstalled);
+}
+
+TEST_F(StoreTest, KnowsModelsOfOtherForms) {
+  testing::GeneratedModel model;
+  model.num_encoder_layers = model.num_decoder_layers = 1;
+  model.vocab_size = testing::kMinVocabSize;
+  ASSERT_TRUE(write_generated_huggingface(store_.folder() / "own-hf", model).ok());
+  EXPECT_EQ(*store_.path("own-hf"), store_.folder() / "own-hf");
+  EXPECT_TRUE(store_.list()->back().is_complete);
+  const auto hugging_face = store_.info("own-hf");
+  ASSERT_TRUE(hugging_face.ok()) << hugging_face.error().message;
+  EXPECT_EQ(hugging_face->form, WhisperForm::kHuggingFace);
+  EXPECT_EQ(hugging_face->type, DataType::kFloat32);
+  EXPECT_TRUE(store_.remove("own-hf").ok());
+
+  model.type = DataType::kQ5_1;
+  const fs::path file = folder_ / "ggml-own.bin";
+  ASSERT_TRUE(write_generated_ggml(file, model).ok());
+  EXPECT_EQ(*store_.path(file.string()), file);
+  const auto ggml = store_.info(file.string());
+  ASSERT_TRUE(ggml.ok()) << ggml.error().message;
+  EXPECT_EQ(ggml->form, WhisperForm::kGgml);
+  EXPECT_EQ(ggml->type, DataType::kQ5_1);
+  EXPECT_EQ(ggml->path, file);
+  ASSERT_EQ(ggml->files.size(), 1U);
+  EXPECT_EQ(ggml->files[0].name, "ggml-own.bin");
+  EXPECT_EQ(ggml->summary.size, fs::file_size(file));
+  const auto old = fs::current_path();
+  fs::current_path(folder_);
+  EXPECT_EQ(*store_.path("ggml-own.bin"), "ggml-own.bin") << "an existing file is a path";
+  fs::current_path(old);
 }
 
 TEST_F(StoreTest, RemovesModels) {

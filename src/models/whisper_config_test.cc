@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
+
 namespace stenod::models {
 namespace {
 
@@ -78,6 +80,79 @@ TEST(WhisperConfig, RefusesEachKindOfDamage) {
     EXPECT_THAT(config.error().message, HasSubstr("m/config.json: "));
     EXPECT_EQ(config.error().param, "m/config.json");
   }
+}
+
+constexpr const char* kHuggingFace =
+    R"({"model_type":"whisper","d_model":1280,"encoder_layers":32,"decoder_layers":4,"encoder_attention_heads":20,
+        "decoder_attention_heads":20,"encoder_ffn_dim":5120,"decoder_ffn_dim":5120,"num_mel_bins":128,
+        "vocab_size":51866,"max_source_positions":1500,"max_target_positions":448,"activation_function":"gelu",
+        "scale_embedding":false,"torch_dtype":"float16"})";
+
+TEST(HuggingFaceConfig, ReadsTheSizes) {
+  const auto dims = parse_huggingface_dims(kHuggingFace, "config.json");
+  ASSERT_TRUE(dims.ok()) << dims.error().message;
+  EXPECT_EQ(dims->d_model, 1280);
+  EXPECT_EQ(dims->num_heads, 20);
+  EXPECT_EQ(dims->num_encoder_layers, 32);
+  EXPECT_EQ(dims->num_decoder_layers, 4);
+  EXPECT_EQ(dims->mlp_size, 5120);
+  EXPECT_EQ(dims->num_mels, 128);
+  EXPECT_EQ(dims->vocab_size, 51866);
+}
+
+TEST(HuggingFaceConfig, HasDefaults) {
+  json::object object = json::parse(kHuggingFace).as_object();
+  for (const char* key : {"model_type", "num_mel_bins", "max_source_positions", "max_target_positions",
+                          "encoder_ffn_dim", "decoder_ffn_dim", "activation_function", "scale_embedding"}) {
+    object.erase(key);
+  }
+  const auto dims = parse_huggingface_dims(json::serialize(object), "config.json");
+  ASSERT_TRUE(dims.ok()) << dims.error().message;
+  EXPECT_EQ(dims->num_mels, 80);
+  EXPECT_EQ(dims->mlp_size, 5120);
+}
+
+TEST(HuggingFaceConfig, RefusesEachKindOfDamage) {
+  const struct {
+    const char* key;
+    const char* value;  ///< null: the member is taken away
+    ErrorCode code;
+    const char* message;
+  } cases[] = {
+      {"d_model", nullptr, ErrorCode::kModelBadConfig, "d_model is missing, expected a size"},
+      {"d_model", "\"1280\"", ErrorCode::kModelBadConfig, "d_model is \"1280\""},
+      {"d_model", "-64", ErrorCode::kModelBadConfig, "d_model is -64"},
+      {"d_model", "4294967296", ErrorCode::kModelBadConfig, "d_model is 4294967296"},
+      {"d_model", "1281", ErrorCode::kModelBadShape, "a width of 1281"},
+      {"d_model", "2147483584", ErrorCode::kModelBadShape, "a width of 2147483584"},
+      {"d_model", "0", ErrorCode::kModelBadShape, "a width of 0"},
+      {"encoder_layers", nullptr, ErrorCode::kModelBadConfig, "encoder_layers is missing"},
+      {"encoder_layers", "0", ErrorCode::kModelBadShape, "0 layers, expected 1 to 128"},
+      {"decoder_layers", "129", ErrorCode::kModelBadShape, "129 layers"},
+      {"encoder_attention_heads", "16", ErrorCode::kModelBadConfig, "decoder_attention_heads is 20, expected 16"},
+      {"decoder_attention_heads", "16", ErrorCode::kModelBadConfig, "decoder_attention_heads is 16, expected 20"},
+      {"encoder_ffn_dim", "5121", ErrorCode::kModelBadConfig, "decoder_ffn_dim is 5120, expected 5121"},
+      {"vocab_size", "1048577", ErrorCode::kModelBadShape, "1048577 tokens"},
+      {"num_mel_bins", "64", ErrorCode::kModelBadShape, "64 mel bins"},
+      {"max_source_positions", "3000", ErrorCode::kModelBadShape, "3000 positions of audio"},
+      {"max_target_positions", "1024", ErrorCode::kModelBadShape, "1024 of text"},
+      {"model_type", "\"wav2vec2\"", ErrorCode::kModelBadConfig, "model_type is \"wav2vec2\", expected \"whisper\""},
+      {"activation_function", "\"relu\"", ErrorCode::kModelBadConfig, "activation_function"},
+      {"scale_embedding", "true", ErrorCode::kModelBadConfig, "scale_embedding is true"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.key);
+    json::object object = json::parse(kHuggingFace).as_object();
+    object.erase(c.key);
+    if (c.value != nullptr) object[c.key] = json::parse(c.value);
+    const auto dims = parse_huggingface_dims(json::serialize(object), "m/config.json");
+    ASSERT_FALSE(dims.ok());
+    EXPECT_EQ(error_name(dims.error().code), error_name(c.code)) << dims.error().message;
+    EXPECT_THAT(dims.error().message, HasSubstr(c.message));
+    EXPECT_EQ(dims.error().param, "m/config.json");
+  }
+  EXPECT_EQ(parse_huggingface_dims("{", "c").error().code, ErrorCode::kJsonMalformed);
+  EXPECT_EQ(parse_huggingface_dims("[]", "c").error().code, ErrorCode::kModelBadConfig);
 }
 
 TEST(PreprocessorConfig, MustAgreeWithTheWeights) {

@@ -13,9 +13,27 @@
 
 namespace stenod::models {
 
-enum class DataType { kFloat32, kFloat16, kBFloat16, kInt8 };
+/// How values lie in a file. From kQ4_0 on in blocks as ggml quantises rows: 32 values, or 256 for those with a K,
+/// share a scale (data_type.h).
+enum class DataType {
+  kFloat32,
+  kFloat16,
+  kBFloat16,
+  kInt8,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ2K,
+  kQ3K,
+  kQ4K,
+  kQ5K,
+  kQ6K
+};
 
-/// A weight as it lies in its file: row-major, not copied, possibly unaligned. Read it with `memcpy`.
+/// A weight as it lies in its file: row-major, not copied, possibly unaligned. Read it with `memcpy`. A row (the first
+/// dimension's) is whole blocks.
 struct TensorView {
   DataType type = DataType::kFloat32;
   std::vector<std::int64_t> shape;
@@ -30,6 +48,10 @@ struct LinearView {
   std::optional<TensorView> bias;
 };
 
+/// A linear map whose outputs may lie in several parts, one after the other: CTranslate2 stores queries, keys and
+/// values as one matrix, other formats store three. All parts have the same inputs.
+using StackedLinearView = std::vector<LinearView>;
+
 /// gamma, beta [d_model]; epsilon is 1e-5 throughout.
 struct LayerNormView {
   TensorView gamma, beta;
@@ -37,7 +59,7 @@ struct LayerNormView {
 
 struct EncoderLayerView {
   LayerNormView self_attention_norm;
-  LinearView qkv;  ///< [3 d, d]: queries, keys, values; the keys' part of the bias is zero
+  StackedLinearView qkv;  ///< [3 d, d]: queries, keys, values; the keys' part of the bias is zero or absent
   LinearView self_attention_output;
   LayerNormView mlp_norm;
   LinearView mlp_up;    ///< [4 d, d], followed by GELU (the exact one, with erf)
@@ -46,15 +68,22 @@ struct EncoderLayerView {
 
 struct DecoderLayerView {
   LayerNormView self_attention_norm;
-  LinearView qkv;
+  StackedLinearView qkv;
   LinearView self_attention_output;
   LayerNormView cross_attention_norm;
-  LinearView cross_query;      ///< [d, d]
-  LinearView cross_key_value;  ///< [2 d, d]: keys, values of the encoder's output; the keys' bias is zero
+  LinearView cross_query;  ///< [d, d]
+  StackedLinearView
+      cross_key_value;  ///< [2 d, d]: keys, values of the encoder's output; the keys' bias is zero or absent
   LinearView cross_output;
   LayerNormView mlp_norm;
   LinearView mlp_up, mlp_down;
 };
+
+/// What no Whisper model exceeds (large-v3: 1280 wide, 32 layers); files that claim more are refused.
+inline constexpr int kHeadSize = 64;
+inline constexpr int kMaxDModel = 8192;
+inline constexpr int kMaxVocabSize = 1 << 20;
+inline constexpr int kMaxLayers = 128;
 
 /// The sizes of one model.
 struct WhisperDims {
@@ -92,7 +121,9 @@ struct WhisperWeights {
   TensorView decoder_positions;  ///< [max_text_positions, d]
   std::vector<DecoderLayerView> decoder_layers;
   LayerNormView decoder_norm;
-  std::shared_ptr<const MappedFile> storage;  ///< null when the bytes belong to somebody else
+  /// The bytes of the text tokens by number, where the weights' file holds them; `generation` then suppresses none.
+  std::vector<std::string> vocabulary;
+  std::shared_ptr<const std::vector<MappedFile>> storage;  ///< null when the bytes belong to somebody else
 };
 
 }  // namespace stenod::models

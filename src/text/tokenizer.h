@@ -37,14 +37,19 @@ class Tokenizer {
   static constexpr double kSecondsPerTimestamp = 0.02;
 
   /// Loads from a faster-whisper folder: tokenizer.json, checked against vocabulary.json or vocabulary.txt where one
-  /// is there; those alone where tokenizer.json is absent. `vocab_size` is the model's. Blocks; about 20 ms.
-  /// Errors: kNotFound and others of read_file(), kInvalidArgument (vocab_size), kTokenizer….
+  /// is there; those alone where tokenizer.json is absent; Hugging Face's vocab.json where there is no other.
+  /// `vocab_size` is the model's. Blocks; about 20 ms. Errors: kNotFound and others of read_file(), kInvalidArgument
+  /// (vocab_size), kTokenizer….
   static Result<Tokenizer> load(const std::filesystem::path& folder, int vocab_size);
 
   /// The same from the contents of a tokenizer.json, a vocabulary.json or a vocabulary.txt; `name` is for messages.
   static Result<Tokenizer> from_tokenizer_json(std::string_view contents, int vocab_size, std::string_view name);
   static Result<Tokenizer> from_vocabulary_json(std::string_view contents, int vocab_size, std::string_view name);
   static Result<Tokenizer> from_vocabulary_txt(std::string_view contents, int vocab_size, std::string_view name);
+
+  /// From the contents of Hugging Face's vocab.json: the text tokens, maybe with the end of text; the special tokens
+  /// follow as in from_tokens().
+  static Result<Tokenizer> from_vocab_json(std::string_view contents, int vocab_size, std::string_view name);
 
   /// From the bytes of every text token, by id, as whisper.cpp's files hold them; a last "<|endoftext|>", which those
   /// of English-only models have, counts as none. The special tokens follow in Whisper's order; how many of them are

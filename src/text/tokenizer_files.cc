@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -181,6 +182,19 @@ std::vector<std::string> special_token_texts(std::size_t num_languages) {
     texts.emplace_back(text);
   }
   return texts;
+}
+
+/// The same for a model of `vocab_size` tokens of which `num_text` are text: the rest is languages.
+Result<std::vector<std::string>> special_tokens(std::size_t num_text, std::size_t vocab_size, std::string_view name) {
+  const std::size_t num_special = special_token_texts(0).size() + Tokenizer::kNumTimestamps;
+  if (num_text + num_special >= vocab_size || vocab_size - num_text - num_special > languages().size()) {
+    return tokenizer_error(
+        ErrorCode::kTokenizerSizeMismatch, name,
+        fmt::format(
+            "of the model's {} tokens, {} are text, {} are special, and the rest can't be the 1 to {} languages",
+            vocab_size, num_text, num_special, languages().size()));
+  }
+  return special_token_texts(vocab_size - num_text - num_special);
 }
 
 }  // namespace
@@ -390,19 +404,27 @@ Result<Tokenizer> Tokenizer::from_tokens(std::span<const std::string> token_byte
                                          std::string_view name) {
   STENOD_ASSIGN_OR_RETURN(TokenTable table, make_table(vocab_size));
   if (!token_bytes.empty() && token_bytes.back() == kEndOfText) token_bytes = token_bytes.first(token_bytes.size() - 1);
-  const std::size_t num_not_languages = token_bytes.size() + special_token_texts(0).size() + kNumTimestamps;
-  if (num_not_languages >= table.size() || table.size() - num_not_languages > languages().size()) {
-    return tokenizer_error(
-        ErrorCode::kTokenizerSizeMismatch, name,
-        fmt::format(
-            "of the model's {} tokens, {} are text, {} are special, and the rest can't be the 1 to {} languages",
-            table.size(), token_bytes.size(), num_not_languages - token_bytes.size(), languages().size()));
-  }
+  STENOD_ASSIGN_OR_RETURN(std::vector<std::string> special, special_tokens(token_bytes.size(), table.size(), name));
   std::vector<std::string> texts;
   texts.reserve(table.size());
   for (const std::string& bytes : token_bytes) texts.push_back(to_byte_alphabet(bytes));
-  for (std::string& text : special_token_texts(table.size() - num_not_languages)) texts.push_back(std::move(text));
+  std::move(special.begin(), special.end(), std::back_inserter(texts));
   std::copy(texts.begin(), texts.end(), table.begin());
+  return TokenizerBuilder(table, name).build();
+}
+
+Result<Tokenizer> Tokenizer::from_vocab_json(std::string_view contents, int vocab_size, std::string_view name) {
+  STENOD_ASSIGN_OR_RETURN(TokenTable table, make_table(vocab_size));
+  STENOD_ASSIGN_OR_RETURN(const json::value root, parse_tokenizer_json(contents, name));
+  if (!root.is_object()) return wrong_type(name, "the file", "an object");
+  for (const auto& [text, id] : root.get_object()) STENOD_RETURN_IF_ERROR(put_token(table, id, text, name));
+  const auto end_of_text =
+      std::find_if(table.begin(), table.end(), [](const auto& text) { return !text || *text == kEndOfText; });
+  const auto num_text = static_cast<std::size_t>(end_of_text - table.begin());
+  STENOD_ASSIGN_OR_RETURN(const std::vector<std::string> special, special_tokens(num_text, table.size(), name));
+  for (std::size_t i = 0; i < special.size(); ++i) {
+    if (auto& entry = table[num_text + i]; !entry) entry = special[i];
+  }
   return TokenizerBuilder(table, name).build();
 }
 
@@ -411,12 +433,15 @@ Result<Tokenizer> Tokenizer::load(const std::filesystem::path& folder, int vocab
     std::string_view name;
     Result<Tokenizer> (*parse)(std::string_view, int, std::string_view);
   };
-  constexpr std::array<File, 3> kFiles = {{{"tokenizer.json", from_tokenizer_json},
+  constexpr std::array<File, 4> kFiles = {{{"tokenizer.json", from_tokenizer_json},
                                            {"vocabulary.json", from_vocabulary_json},
-                                           {"vocabulary.txt", from_vocabulary_txt}}};
+                                           {"vocabulary.txt", from_vocabulary_txt},
+                                           {"vocab.json", from_vocab_json}}};
   std::optional<Tokenizer> loaded;
   std::string loaded_path;
   for (const File& file : kFiles) {
+    // Hugging Face's folders have it beside tokenizer.json, which says more.
+    if (file.parse == from_vocab_json && loaded) continue;
     const std::filesystem::path path = folder / file.name;
     auto contents = read_file(path, kMaxFileBytes);
     if (!contents && contents.error().code == ErrorCode::kNotFound) continue;
@@ -433,8 +458,8 @@ Result<Tokenizer> Tokenizer::load(const std::filesystem::path& folder, int vocab
   }
   if (!loaded) {
     return Error{ErrorCode::kNotFound,
-                 fmt::format("{}: there is no tokenizer.json, vocabulary.json or vocabulary.txt; is this the folder of "
-                             "a faster-whisper model?",
+                 fmt::format("{}: there is no tokenizer.json, vocabulary.json, vocabulary.txt or vocab.json; is this "
+                             "the folder of a Whisper model?",
                              folder.string()),
                  folder.string()};
   }

@@ -326,6 +326,28 @@ TEST(TokenizerFiles, TokensByTheirBytes) {
   }
 }
 
+TEST(TokenizerFiles, HuggingFacesVocab) {
+  const MiniVocabulary mini;
+  const Tokenizer expected = mini.tokenizer();
+  json::object vocab = mini.tokenizer_json().at("model").at("vocab").as_object();
+  vocab.erase("<|endoftext|>");
+  const auto load = [&] { return Tokenizer::from_vocab_json(json::serialize(vocab), mini.vocab_size(), "file.x"); };
+  for (const bool has_end : {false, true}) {
+    if (has_end) vocab["<|endoftext|>"] = expected.special().eot;
+    const auto tokenizer = load();
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    EXPECT_EQ(tokenizer->special().eot, expected.special().eot);
+    EXPECT_EQ(tokenizer->special().notimestamps, expected.special().notimestamps);
+    for (int id = 0; id < expected.special().eot; ++id) ASSERT_EQ(tokenizer->token_bytes(id), expected.token_bytes(id));
+  }
+  EXPECT_EQ(code_of(Tokenizer::from_vocab_json("[]", mini.vocab_size(), "file.x")), "tokenizer_wrong_type");
+  EXPECT_EQ(code_of(Tokenizer::from_vocab_json("{", mini.vocab_size(), "file.x")), "tokenizer_malformed");
+  EXPECT_EQ(code_of(Tokenizer::from_vocab_json("{}", mini.vocab_size(), "file.x")), "tokenizer_bad_layout");
+  EXPECT_EQ(code_of(Tokenizer::from_vocab_json("{}", 3000, "file.x")), "tokenizer_size_mismatch");
+  vocab.erase("Hello");
+  EXPECT_EQ(code_of(load()), "tokenizer_duplicate") << "a hole ends the text";
+}
+
 TEST(TokenizerFiles, TokensOfEveryByte) {
   std::vector<std::string> tokens;
   for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));

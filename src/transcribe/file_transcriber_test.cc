@@ -51,8 +51,7 @@ Samples join(const std::vector<Samples>& parts) {
 
 std::unique_ptr<Recogniser> load(const std::filesystem::path& model, const std::filesystem::path& vad,
                                  int num_slots = 16) {
-  auto recogniser =
-      Recogniser::load({.model_folder = model, .vad_file = vad, .num_threads = 2, .num_slots = num_slots});
+  auto recogniser = Recogniser::load({.model_path = model, .vad_file = vad, .num_threads = 2, .num_slots = num_slots});
   EXPECT_TRUE(recogniser) << recogniser.error().message;
   return recogniser ? *std::move(recogniser) : nullptr;
 }
@@ -426,7 +425,7 @@ TEST_F(FileTranscriberTest, AWindowThatFailsCostsNoOtherWindowsText) {
 
 TEST_F(FileTranscriberTest, PartsThatAreMissingAreNamed) {
   const auto code_of = [](const std::filesystem::path& model, const std::filesystem::path& vad) {
-    const auto loaded = Recogniser::load({.model_folder = model, .vad_file = vad, .num_threads = 1});
+    const auto loaded = Recogniser::load({.model_path = model, .vad_file = vad, .num_threads = 1});
     return loaded ? std::string() : loaded.error().message;
   };
   EXPECT_THAT(code_of(folder_->path() / "no_model", vad_file_), HasSubstr("no_model"));

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "compute/cpu/cpu_backend.h"
-#include "models/ctranslate2_reader.h"
 #include "text/language.h"
+#include "transcribe/whisper_files.h"
 #include "whisper/backend_runner.h"
 
 namespace stenod::transcribe {
@@ -59,13 +59,13 @@ Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) 
   parts.compute_type = options.compute_type.value_or(compute::ComputeType::kInt8);
   parts.max_queued = options.max_queued;
 
-  STENOD_ASSIGN_OR_RETURN(auto weights, models::read_ctranslate2(options.model_folder));
-  STENOD_ASSIGN_OR_RETURN(auto tokenizer, text::Tokenizer::load(options.model_folder, weights.dims.vocab_size));
-  parts.tokenizer = std::make_shared<const text::Tokenizer>(std::move(tokenizer));
+  STENOD_ASSIGN_OR_RETURN(WhisperFiles files, read_whisper_files(options.model_path));
+  parts.tokenizer = std::make_shared<const text::Tokenizer>(std::move(files.tokenizer));
   STENOD_ASSIGN_OR_RETURN(auto vad, vad::SileroVad::load(options.vad_file));
   parts.vad = std::make_unique<vad::SileroVad>(std::move(vad));
+  const models::WhisperGenerationConfig& generation = files.weights.generation;
   parts.suppressed = std::make_shared<const whisper::SuppressedTokens>(
-      whisper::SuppressedTokens{weights.generation.suppress_tokens, weights.generation.suppress_begin_tokens});
+      whisper::SuppressedTokens{generation.suppress_tokens, generation.suppress_begin_tokens});
 
   whisper::RunnerLimits limits;
   limits.num_slots = options.num_slots;
@@ -73,8 +73,8 @@ Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) 
   limits.max_rows = std::max(64, 5 * options.num_slots);
   limits.max_branches = whisper::kMaxBranches;
   limits.max_group_frames = 2 * whisper::kMaxEncoderFrames;
-  STENOD_ASSIGN_OR_RETURN(
-      parts.runner, whisper::BackendRunner::create(std::move(backend), std::move(weights), parts.compute_type, limits));
+  STENOD_ASSIGN_OR_RETURN(parts.runner, whisper::BackendRunner::create(std::move(backend), std::move(files.weights),
+                                                                       parts.compute_type, limits));
   return parts;
 }
 

@@ -16,7 +16,7 @@
 namespace stenod::transcribe {
 
 struct RecogniserOptions {
-  std::filesystem::path model_folder = {};
+  std::filesystem::path model_path = {};  ///< a folder or file (models/whisper_reader.h)
   std::filesystem::path vad_file = {};
   int num_threads = 0;                                    ///< 0: as many as the process has cores
   std::optional<compute::ComputeType> compute_type = {};  ///< absent: the fastest that this machine does well (int8)

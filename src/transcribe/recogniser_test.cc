@@ -33,7 +33,7 @@ TEST(Recogniser, ARequestGivesTheSameTokensAloneAndAmong31Others) {
   const auto vad = folder.write("loudness.onnx", vad::testing::loudness_vad_file());
   const auto model = folder.path() / "model";
   ASSERT_TRUE(models::testing::write_generated_model(model, {.vocab_size = models::testing::kMinVocabSize}));
-  RecogniserOptions options{.model_folder = model, .vad_file = vad, .num_threads = 2, .num_slots = 32};
+  RecogniserOptions options{.model_path = model, .vad_file = vad, .num_threads = 2, .num_slots = 32};
   const char* const isa = std::getenv("STENOD_MAX_ISA");
   if (isa != nullptr) options.max_isa = *compute::parse_isa(isa);
   const auto recogniser = Recogniser::load(options);

@@ -2,62 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <optional>
 #include <utility>
+
+#include "whisper/tensor_rows.h"
 
 namespace stenod::whisper {
 namespace {
 
-using models::DataType;
+using models::LinearView;
 using models::TensorView;
-
-/// Row `row` of a tensor seen as [first dimension, everything else], as float32. The file's bytes may be unaligned.
-void read_row(const TensorView& tensor, std::int64_t row, std::span<float> out) {
-  const std::size_t first = static_cast<std::size_t>(row) * out.size();
-  const std::byte* const bytes = tensor.bytes.data();
-  switch (tensor.type) {
-    case DataType::kFloat32:
-      std::memcpy(out.data(), bytes + first * sizeof(float), out.size_bytes());
-      return;
-    case DataType::kFloat16: {
-      // In pieces through the stack: rows are long, and reading them must not allocate.
-      std::uint16_t halves[512];
-      for (std::size_t i = 0; i < out.size(); i += std::size(halves)) {
-        const std::size_t count = std::min(std::size(halves), out.size() - i);
-        std::memcpy(halves, bytes + (first + i) * sizeof(std::uint16_t), count * sizeof(std::uint16_t));
-        compute::halves_to_floats({halves, count}, out.subspan(i, count));
-      }
-      return;
-    }
-    case DataType::kBFloat16:
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        std::uint16_t bits;
-        std::memcpy(&bits, bytes + (first + i) * sizeof(bits), sizeof(bits));
-        out[i] = compute::bfloat16_to_float(bits);
-      }
-      return;
-    case DataType::kInt8: {
-      float scale;
-      std::memcpy(&scale, tensor.scales.data() + static_cast<std::size_t>(row) * sizeof(float), sizeof(float));
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        out[i] = static_cast<float>(static_cast<std::int8_t>(bytes[first + i])) / scale;
-      }
-      return;
-    }
-  }
-}
-
-std::vector<float> read_all(const TensorView& tensor) {
-  std::size_t count = 1;
-  for (const std::int64_t n : tensor.shape) count *= static_cast<std::size_t>(n);
-  std::vector<float> values(count);
-  const std::size_t rows = tensor.type == DataType::kInt8 ? static_cast<std::size_t>(tensor.shape.at(0)) : 1;
-  for (std::size_t r = 0; r < rows; ++r) {
-    read_row(tensor, static_cast<std::int64_t>(r), std::span(values).subspan(r * (count / rows), count / rows));
-  }
-  return values;
-}
 
 std::vector<float> divided(std::vector<float> values, std::span<const float> divisors) {
   for (std::size_t i = 0; i < divisors.size(); ++i) values[i] /= divisors[i];
@@ -89,18 +43,18 @@ class ModelPacker {
     return {upload(divided(read_all(view.gamma), divisors)), upload(divided(read_all(view.beta), divisors))};
   }
 
-  /// Factors by which the columns of `weights` are multiplied, and the norm before them divided, without changing their
+  /// Factors by which the columns of `parts` are multiplied, and the norm before them divided, without changing their
   /// product. int8 rounds each row of inputs, and each row of weights, in steps of its largest value; a few columns
   /// whose inputs are far larger than all others would cost the others their precision. So both sides meet half way
   /// (SmoothQuant, arXiv 2211.10438; here without data: a norm's outputs are about as large as its gamma and beta say).
-  std::vector<float> balance(const models::LayerNormView& norm, std::span<const TensorView* const> weights) const {
+  std::vector<float> balance(const models::LayerNormView& norm, std::span<const LinearView> parts) const {
     if (type_ != compute::ComputeType::kInt8) return {};
     constexpr float kTypicalPeak = 3;  // standard deviations
     const std::vector<float> gamma = read_all(norm.gamma), beta = read_all(norm.beta);
     std::vector<float> largest(gamma.size(), 0.0f), row(gamma.size());
-    for (const TensorView* weight : weights) {
-      for (std::int64_t r = 0; r < weight->shape[0]; ++r) {
-        read_row(*weight, r, row);
+    for (const LinearView& part : parts) {
+      for (std::int64_t r = 0; r < part.weight.shape[0]; ++r) {
+        read_row(part.weight, r, row);
         for (std::size_t c = 0; c < row.size(); ++c) largest[c] = std::max(largest[c], std::abs(row[c]));
       }
     }
@@ -114,25 +68,43 @@ class ModelPacker {
   }
 
   /// `factors`: of the columns, as balance() gives them; none where empty.
-  PackedModel::Linear linear(const TensorView& weight, const TensorView* bias, std::span<const float> factors = {}) {
-    return pack(weight.shape[0], weight.shape[1], bias, type_,
-                [&weight, factors](std::int64_t row, std::span<float> out) {
-                  read_row(weight, row, out);
+  PackedModel::Linear linear(std::span<const LinearView> parts, std::span<const float> factors = {}) {
+    std::int64_t outputs = 0;
+    std::vector<float> bias;
+    for (const LinearView& part : parts) {
+      // A part without a bias among others has zeros.
+      if (part.bias) {
+        bias.resize(static_cast<std::size_t>(outputs));
+        const std::vector<float> values = read_all(*part.bias);
+        bias.insert(bias.end(), values.begin(), values.end());
+      }
+      outputs += part.weight.shape[0];
+    }
+    if (!bias.empty()) bias.resize(static_cast<std::size_t>(outputs));
+    return pack(outputs, parts.front().weight.shape[1], bias, type_,
+                [parts, factors](std::int64_t row, std::span<float> out) {
+                  const LinearView* part = parts.data();
+                  for (; row >= part->weight.shape[0]; ++part) row -= part->weight.shape[0];
+                  read_row(part->weight, row, out);
                   for (std::size_t c = 0; c < factors.size(); ++c) out[c] *= factors[c];
                 });
   }
 
-  PackedModel::Linear linear(const models::LinearView& view, std::span<const float> factors = {}) {
-    return linear(view.weight, view.bias ? &*view.bias : nullptr, factors);
+  PackedModel::Linear linear(const LinearView& view, std::span<const float> factors = {}) {
+    return linear(std::span(&view, 1), factors);
   }
 
   /// A norm and the product that alone reads its result.
-  void norm_and_linear(const models::LayerNormView& norm_view, const models::LinearView& view,
+  void norm_and_linear(const models::LayerNormView& norm_view, std::span<const LinearView> parts,
                        compute::LayerNorm& to_norm, PackedModel::Linear& to_linear) {
-    const TensorView* const weights[] = {&view.weight};
-    const std::vector<float> factors = balance(norm_view, weights);
+    const std::vector<float> factors = balance(norm_view, parts);
     to_norm = norm(norm_view, factors);
-    to_linear = linear(view, factors);
+    to_linear = linear(parts, factors);
+  }
+
+  void norm_and_linear(const models::LayerNormView& norm_view, const LinearView& view, compute::LayerNorm& to_norm,
+                       PackedModel::Linear& to_linear) {
+    norm_and_linear(norm_view, std::span(&view, 1), to_norm, to_linear);
   }
 
   /// [out, channels, 3] -> [out, 3 * channels]: the order in which consecutive frames lie in memory. In float32: what
@@ -140,7 +112,7 @@ class ModelPacker {
   PackedModel::Linear convolution(const TensorView& weight, const TensorView& bias) {
     const std::int64_t channels = weight.shape[1];
     std::vector<float> plain(static_cast<std::size_t>(channels * 3));
-    return pack(weight.shape[0], channels * 3, &bias, compute::ComputeType::kFloat32,
+    return pack(weight.shape[0], channels * 3, read_all(bias), compute::ComputeType::kFloat32,
                 [&](std::int64_t row, std::span<float> out) {
                   read_row(weight, row, plain);
                   for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
@@ -154,10 +126,9 @@ class ModelPacker {
 
  private:
   template <typename ReadRow>
-  PackedModel::Linear pack(std::int64_t outputs, std::int64_t inputs, const TensorView* bias, compute::ComputeType type,
-                           const ReadRow& read) {
-    const std::vector<float> bias_values = bias != nullptr ? read_all(*bias) : std::vector<float>();
-    auto packed = backend_.pack({outputs, inputs, read, bias_values}, type);
+  PackedModel::Linear pack(std::int64_t outputs, std::int64_t inputs, std::span<const float> bias,
+                           compute::ComputeType type, const ReadRow& read) {
+    auto packed = backend_.pack({outputs, inputs, read, bias}, type);
     if (packed) return std::move(*packed);
     fail(std::move(packed).error());
     return nullptr;
@@ -203,13 +174,13 @@ Result<PackedModel> PackedModel::load(compute::Backend& backend, models::Whisper
     packer.norm_and_linear(layer.mlp_norm, layer.mlp_up, to.mlp_norm, to.mlp_up);
     to.mlp_down = packer.linear(layer.mlp_down);
   }
-  const TensorView* const embedding[] = {&from.token_embedding};
-  const std::vector<float> factors = packer.balance(from.decoder_norm, embedding);
-  model.decoder_norm = packer.norm(from.decoder_norm, factors);
-  model.token_logits = packer.linear(from.token_embedding, nullptr, factors);
+  packer.norm_and_linear(from.decoder_norm, LinearView{from.token_embedding, {}}, model.decoder_norm,
+                         model.token_logits);
   STENOD_RETURN_IF_ERROR(packer.status());
   // From here on only rows of the token embedding are read.
-  if (from.storage != nullptr) from.storage->release_pages();
+  if (from.storage != nullptr) {
+    for (const MappedFile& file : *from.storage) file.release_pages();
+  }
   return model;
 }
 

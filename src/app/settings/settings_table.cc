@@ -93,7 +93,7 @@ Status check_host(const std::string& text) {
 }
 
 Status check_model(const std::string& text) {
-  return text.empty() ? Status(wrong("expected the name of an installed model, or a folder")) : Status();
+  return text.empty() ? Status(wrong("expected the name of an installed model, or a folder or file")) : Status();
 }
 
 Status check_device(const std::string& text) {
@@ -132,8 +132,8 @@ const Setting kSettings[] = {
     {"server", "shutdown_s", Integer{&server<&Server::shutdown_s>, 0, 3600},
      "How long sessions may take for their last texts when the server ends"},
 
-    {"engine", "model", Text{&engine<&Engine::model>, check_model},
-     "Installed model, or a folder in faster-whisper's format", "model", "MODEL_SIZE"},
+    {"engine", "model", Text{&engine<&Engine::model>, check_model}, "Installed model, or the folder or file of one",
+     "model", "MODEL_SIZE"},
     {"engine", "threads", Integer{&engine<&Engine::threads>, 0, kMaxThreads},
      "Cores to compute on; 0: all that the process may use", "threads"},
     {"engine", "compute_type", Choice{&engine<&Engine::compute_type>, kComputeTypes},

@@ -38,10 +38,6 @@ std::vector<std::string> special_tokens(int vocab_size) {
   return tokens;
 }
 
-int num_text_tokens(int vocab_size) {
-  return vocab_size - kNumTimestamps - static_cast<int>(special_tokens(vocab_size).size());
-}
-
 std::uint8_t type_number(DataType type) {
   switch (type) {
     case DataType::kFloat32:
@@ -52,6 +48,8 @@ std::uint8_t type_number(DataType type) {
       return 4;
     case DataType::kBFloat16:
       return 5;
+    default:
+      break;  // CTranslate2 has no others
   }
   return 0;
 }
@@ -76,20 +74,6 @@ template <typename T>
 void append(std::vector<std::byte>& bytes, T value) {
   const auto* data = reinterpret_cast<const std::byte*>(&value);
   bytes.insert(bytes.end(), data, data + sizeof(T));
-}
-
-std::vector<std::byte> encode_floats(const std::vector<float>& values, DataType type) {
-  std::vector<std::byte> bytes;
-  for (const float value : values) {
-    if (type == DataType::kFloat16) {
-      append(bytes, to_float16(value));
-    } else if (type == DataType::kBFloat16) {
-      append(bytes, to_bfloat16(value));
-    } else {
-      append(bytes, value);
-    }
-  }
-  return bytes;
 }
 
 /// Collects the variables, so that their number is known before the first is written.
@@ -253,6 +237,24 @@ Status write_text(const std::filesystem::path& path, std::string_view text) {
 }
 
 }  // namespace
+
+int num_text_tokens(int vocab_size) {
+  return vocab_size - kNumTimestamps - static_cast<int>(special_tokens(vocab_size).size());
+}
+
+std::vector<std::byte> encode_floats(const std::vector<float>& values, DataType type) {
+  std::vector<std::byte> bytes;
+  for (const float value : values) {
+    if (type == DataType::kFloat16) {
+      append(bytes, to_float16(value));
+    } else if (type == DataType::kBFloat16) {
+      append(bytes, to_bfloat16(value));
+    } else {
+      append(bytes, value);
+    }
+  }
+  return bytes;
+}
 
 Ct2Writer::Ct2Writer(std::string_view spec, std::uint32_t version, std::uint32_t revision) {
   raw(Kind::kVersion, &version, sizeof(version));

@@ -29,7 +29,10 @@ struct GeneratedModel {
 /// 256 bytes and the special tokens.
 inline constexpr int kMinVocabSize = 256 + 1608;
 
-/// What a stretch of a model.bin means; for tests that damage files on purpose.
+/// The tokens of a vocabulary of that size that are text.
+int num_text_tokens(int vocab_size);
+
+/// What a stretch of a model's file means; for tests that damage files on purpose.
 struct GeneratedField {
   enum class Kind { kVersion, kRevision, kCount, kLength, kText, kRank, kDim, kType, kSize, kData };
   Kind kind;
@@ -53,6 +56,9 @@ std::string generate_config(const GeneratedModel& model);
 /// Writes a complete folder: model.bin, config.json, tokenizer.json (byte-level BPE), vocabulary.txt and, for 128 mel
 /// bins, preprocessor_config.json. Creates the folder. Error: kInvalidArgument if the sizes are not possible.
 Status write_generated_model(const std::filesystem::path& folder, const GeneratedModel& model);
+
+/// The bytes of floats in a file: towards zero in types that are less precise. `type` is a float type.
+std::vector<std::byte> encode_floats(const std::vector<float>& values, DataType type);
 
 /// Writes container files, for tests that need other ones than a whole model.
 class Ct2Writer {
