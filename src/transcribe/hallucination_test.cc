@@ -58,7 +58,7 @@ TEST(Hallucination, TheWindowsEdgesCountAsSilence) {
   ASSERT_TRUE(first);
   EXPECT_EQ(first->num_segments, 0u);
   EXPECT_EQ(first->next_s, 1);
-  const auto last = find_hallucination(std::vector{segment(0, 20), segment(25, 29, true)}, kContext);
+  const auto last = find_hallucination(std::vector{segment(16, 20), segment(25, 29, true)}, kContext);
   ASSERT_TRUE(last);
   EXPECT_EQ(last->next_s, 25);
 }
@@ -66,7 +66,7 @@ TEST(Hallucination, TheWindowsEdgesCountAsSilence) {
 TEST(Hallucination, AtTheEndTheRestIsSkipped) {
   SpokenContext context = kContext;
   context.end_s = 130.5;
-  const auto skip = find_hallucination(std::vector{segment(0, 20), segment(25, 29, true)}, context);
+  const auto skip = find_hallucination(std::vector{segment(16, 20), segment(25, 29, true)}, context);
   ASSERT_TRUE(skip);
   EXPECT_EQ(skip->num_segments, 1u);
   EXPECT_EQ(skip->next_s, 30.5);
