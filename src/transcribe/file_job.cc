@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <utility>
 
@@ -19,25 +20,6 @@ constexpr double kEncodingShare = 0.7;
 constexpr auto kReportEvery = std::chrono::milliseconds(100);
 
 }  // namespace
-
-void InFlight::set(Result<engine::WindowResult> result) {
-  {
-    const std::lock_guard lock(mutex);
-    outcome = std::move(result);
-  }
-  changed.notify_all();
-}
-
-bool InFlight::done() {
-  const std::lock_guard lock(mutex);
-  return outcome.has_value();
-}
-
-std::optional<Result<engine::WindowResult>> InFlight::take(std::chrono::milliseconds most) {
-  std::unique_lock lock(mutex);
-  changed.wait_for(lock, most, [this] { return outcome.has_value(); });
-  return std::exchange(outcome, std::nullopt);
-}
 
 FileJob::FileJob(Recogniser& recogniser, const FileOptions& options, const OnProgress& on_progress,
                  std::stop_token stop, const OnSegment& on_segment)
@@ -97,23 +79,19 @@ whisper::DecodingOptions FileJob::window_options() const {
   return options;
 }
 
-Result<std::shared_ptr<InFlight>> FileJob::submit(std::shared_ptr<const audio::LogMel> features,
-                                                  whisper::DecodingOptions options) {
-  auto in_flight = std::make_shared<InFlight>();
+engine::Request FileJob::request_for(std::shared_ptr<const audio::LogMel> features,
+                                     whisper::DecodingOptions decoding) const {
   engine::Request request;
   request.audio = std::move(features);
   request.request_class = options_.request_class;
   request.cancellation = abandoned_.get_token();
-  request.on_encoded = [in_flight] { in_flight->encoded = true; };
-  request.options = std::move(options);
-  STENOD_RETURN_IF_ERROR(recogniser_.engine().submit(
-      std::move(request), [in_flight](Result<engine::WindowResult> result) { in_flight->set(std::move(result)); }));
-  return in_flight;
+  request.options = std::move(decoding);
+  return request;
 }
 
-Result<engine::WindowResult> FileJob::wait(InFlight& in_flight) {
-  auto result = in_flight.take(kReportEvery);
-  for (; !result; result = in_flight.take(kReportEvery)) report();
+Result<engine::WindowResult> FileJob::wait(EngineCall& call) {
+  auto result = call.take(kReportEvery);
+  for (; !result; result = call.take(kReportEvery)) report();
   return *std::move(result);
 }
 

@@ -1,13 +1,9 @@
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -17,25 +13,13 @@
 #include "engine/engine.h"
 #include "transcribe/clips.h"
 #include "transcribe/decoding_settings.h"
+#include "transcribe/engine_call.h"
 #include "transcribe/file_transcriber.h"
 #include "transcribe/window_packer.h"
 
 namespace stenod::transcribe {
 
 inline double seconds(std::int64_t samples) { return static_cast<double>(samples) / audio::kSampleRate; }
-
-/// One window's way through the engine. Shared with the callback, which may come after the file was given up.
-struct InFlight {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::optional<Result<engine::WindowResult>> outcome;
-  std::atomic<bool> encoded = false;
-
-  void set(Result<engine::WindowResult> result);
-  bool done();
-  /// The engine's answer, which always comes; absent when it takes longer than `most`.
-  std::optional<Result<engine::WindowResult>> take(std::chrono::milliseconds most);
-};
 
 /// One file's transcription: reads the clips, and puts the text of windows together. Which windows there are, and when
 /// they are decoded, is what derived classes say. Used once, by one thread.
@@ -68,17 +52,15 @@ class FileJob {
   bool first_window_decides() const;
   /// How a window is to be decoded, as far as that is the same for all.
   whisper::DecodingOptions window_options() const;
-  /// Errors are those of Engine::submit().
-  Result<std::shared_ptr<InFlight>> submit(std::shared_ptr<const audio::LogMel> features,
-                                           whisper::DecodingOptions options);
+  engine::Request request_for(std::shared_ptr<const audio::LogMel> features, whisper::DecodingOptions decoding) const;
   /// Reports progress meanwhile.
-  Result<engine::WindowResult> wait(InFlight& in_flight);
+  Result<engine::WindowResult> wait(EngineCall& call);
   /// Writes down what a window gave, or why it gave nothing. Error: the engine ends the whole file.
   Status settle(const Window& window, int channel, Result<engine::WindowResult> outcome);
   void set_done(std::int64_t samples);
   void publish_settled();
   void report() const;
-  bool stop_requested() const { return stop_.stop_requested(); }
+  const std::stop_token& stop() const { return stop_; }
 
   Recogniser& recogniser() const { return recogniser_; }
   const FileOptions& options() const { return options_; }

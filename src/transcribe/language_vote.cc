@@ -3,19 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "audio/decoder.h"
 #include "transcribe/clips.h"
-#include "transcribe/file_job.h"
+#include "transcribe/engine_call.h"
 #include "transcribe/speech_stream.h"
 
 namespace stenod::transcribe {
 namespace {
-
-constexpr auto kRetryAfter = std::chrono::milliseconds(20);
-constexpr auto kWait = std::chrono::milliseconds(100);
 
 /// The language of one window, in all of Whisper's 30 s, where models tell it best.
 Result<DetectedLanguage> detect(Recogniser& recogniser, audio::LogMel features, const FileOptions& options,
@@ -28,17 +24,9 @@ Result<DetectedLanguage> detect(Recogniser& recogniser, audio::LogMel features, 
   request.options.window = whisper::WindowPolicy::kFull;
   request.options.max_tokens = 1;
   request.options.may_repeat = false;
-  const auto in_flight = std::make_shared<InFlight>();
-  while (true) {
-    const Status submitted = recogniser.engine().submit(
-        request, [in_flight](Result<engine::WindowResult> result) { in_flight->set(std::move(result)); });
-    if (submitted) break;
-    if (submitted.error().code != ErrorCode::kOverloaded) return submitted.error();
-    if (stop.stop_requested()) return Error{ErrorCode::kCancelled, "stopped"};
-    std::this_thread::sleep_for(kRetryAfter);
-  }
-  auto outcome = in_flight->take(kWait);
-  while (!outcome) outcome = in_flight->take(kWait);
+  STENOD_ASSIGN_OR_RETURN(const auto call, EngineCall::start_patiently(recogniser.engine(), request, stop));
+  std::optional<Result<engine::WindowResult>> outcome;
+  while (!outcome) outcome = call->take(std::chrono::seconds(1));
   if (!*outcome) return outcome->error();
   return DetectedLanguage{(**outcome).language_token, (**outcome).language_probability};
 }

@@ -11,8 +11,6 @@ namespace {
 // Windows of one file that wait in the engine or are being decoded. Enough to keep every slot busy, few enough that
 // other files and people get their turn.
 constexpr std::size_t kMaxInFlight = 32;
-// An engine whose queue is full of others' work is asked again after this.
-constexpr auto kRetryAfter = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -67,13 +65,13 @@ Status ParallelJob::start(int channel, SpeechWindow window) {
     if (pending_.size() >= kMaxInFlight) STENOD_RETURN_IF_ERROR(collect_oldest());
     whisper::DecodingOptions decoding = window_options();
     decoding.thresholds = thresholds_for(window.speech_peak, decoding.thresholds);
-    auto submitted = submit(features, std::move(decoding));
-    if (submitted) {
-      pending_.push_back({channel, std::move(window.window), *std::move(submitted)});
+    auto call = EngineCall::start(recogniser().engine(), request_for(features, std::move(decoding)));
+    if (call) {
+      pending_.push_back({channel, std::move(window.window), *std::move(call)});
       break;
     }
-    if (submitted.error().code != ErrorCode::kOverloaded) return submitted.error();
-    if (stop_requested()) return Error{ErrorCode::kCancelled, "stopped"};
+    if (call.error().code != ErrorCode::kOverloaded) return call.error();
+    if (stop().stop_requested()) return Error{ErrorCode::kCancelled, "stopped"};
     if (pending_.empty()) {
       std::this_thread::sleep_for(kRetryAfter);
     } else {
@@ -85,14 +83,14 @@ Status ParallelJob::start(int channel, SpeechWindow window) {
 
 Status ParallelJob::collect_oldest() {
   const Pending pending = pending_.front();
-  auto outcome = wait(*pending.in_flight);
+  auto outcome = wait(*pending.call);
   pending_.pop_front();
   set_done(pending.window.end());
   return settle(pending.window, pending.channel, std::move(outcome));
 }
 
 Status ParallelJob::collect_finished() {
-  while (!pending_.empty() && pending_.front().in_flight->done()) STENOD_RETURN_IF_ERROR(collect_oldest());
+  while (!pending_.empty() && pending_.front().call->is_done()) STENOD_RETURN_IF_ERROR(collect_oldest());
   return {};
 }
 
@@ -106,7 +104,7 @@ std::int64_t ParallelJob::settled_samples() const {
 double ParallelJob::encoded_s() const {
   double encoded_s = 0;
   for (const Pending& pending : pending_) {
-    if (pending.in_flight->encoded) encoded_s += seconds(pending.window.end() - pending.window.start());
+    if (pending.call->is_encoded()) encoded_s += seconds(pending.window.end() - pending.window.start());
   }
   return encoded_s;
 }

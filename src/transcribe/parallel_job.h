@@ -18,7 +18,7 @@ class ParallelJob : public FileJob {
   struct Pending {
     int channel;
     Window window;
-    std::shared_ptr<InFlight> in_flight;
+    std::shared_ptr<EngineCall> call;
   };
 
   Status begin_clip(std::int64_t start, std::size_t num_channels) override;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "audio/log_mel.h"
@@ -17,8 +16,6 @@ namespace {
 constexpr std::int64_t kSamplesPerEncoderFrame = 320;
 // What is left of a clip behind its last window and shorter than this holds no word.
 constexpr std::int64_t kShortestRest = audio::kSampleRate / 10;
-// An engine whose queue is full of others' work is asked again after this.
-constexpr auto kRetryAfter = std::chrono::milliseconds(20);
 
 std::int64_t to_samples(double seconds_on_tape) {
   return std::llround(seconds_on_tape / whisper::kSecondsPerEncoderFrame) * kSamplesPerEncoderFrame;
@@ -120,13 +117,10 @@ Result<engine::WindowResult> SequentialJob::decode(const Channel& channel, std::
   decoding.window = whisper::WindowPolicy::kFull;
   decoding.prompt = join_prompt(plan().hotwords, channel.previous, recogniser().dims().max_text_positions);
   if (channel.has_begun) decoding.prefix.clear();
-  while (true) {
-    const auto submitted = submit(features, decoding);
-    if (submitted) return wait(**submitted);
-    if (submitted.error().code != ErrorCode::kOverloaded) return submitted.error();
-    if (stop_requested()) return Error{ErrorCode::kCancelled, "stopped"};
-    std::this_thread::sleep_for(kRetryAfter);
-  }
+  STENOD_ASSIGN_OR_RETURN(const auto call,
+                          EngineCall::start_patiently(recogniser().engine(),
+                                                      request_for(std::move(features), std::move(decoding)), stop()));
+  return wait(*call);
 }
 
 /// Where the next window begins, in samples from the start of this one, when words are timed: behind the last word
@@ -151,7 +145,8 @@ std::int64_t SequentialJob::go_on_behind_words(const Channel& channel, engine::W
     if (at_end) context.end_s = seconds(channel.tape.end());
     if (const auto skip = find_hallucination(result.segments, context)) {
       result.segments.resize(skip->num_segments);
-      advance = std::max(kSamplesPerEncoderFrame, std::min(to_samples(skip->next_s), channel.tape.end() - channel.seek));
+      advance =
+          std::max(kSamplesPerEncoderFrame, std::min(to_samples(skip->next_s), channel.tape.end() - channel.seek));
     }
   }
   return advance;
