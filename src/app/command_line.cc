@@ -88,6 +88,7 @@ struct RawOptions {
   std::string task = "transcribe";
   std::string channels = "mix";
   std::string format = "text";
+  std::string condition_on_previous_text;
   bool no_vad = false;
 };
 
@@ -133,6 +134,42 @@ void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw
       ->capture_default_str();
 }
 
+void add_language_detection_options(CLI::App& app, transcribe::FileOptions& file) {
+  app.add_flag("--multilingual", file.multilingual, "Detect the language of every window");
+  app.add_option("--language-detection-segments", file.language_detection_segments,
+                 "Windows of speech that vote on the language")
+      ->check(whole_number(1, transcribe::kMaxDetectionSegments))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--language-detection-threshold", file.language_detection_threshold,
+                 "A language detected with more than this needs no further votes")
+      ->check(number(0, 1))
+      ->type_name("P")
+      ->capture_default_str();
+}
+
+void add_sequential_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& raw) {
+  constexpr const char* kGroup = "Sequential";
+  app.add_flag("--sequential", file.sequential, "One window of 30 s after the other, as Whisper was published; slower")
+      ->group(kGroup);
+  app.add_option("--condition-on-previous-text", raw.condition_on_previous_text,
+                 "Give each window the text before it; with --sequential true unless said otherwise")
+      ->check(CLI::IsMember({"true", "false"}))
+      ->type_name("BOOL")
+      ->group(kGroup);
+  app.add_option("--prompt-reset-on-temperature", file.prompt_reset_on_temperature,
+                 "Forget the text before behind a window with a higher temperature")
+      ->check(number(0, 10))
+      ->type_name("T")
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--hallucination-silence-threshold", file.hallucination_silence_threshold_s,
+                 "With --word-timestamps: skip longer silence where text seems to be made up about it")
+      ->check(number(0, 3600))
+      ->type_name("SECONDS")
+      ->group(kGroup);
+}
+
 void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& raw) {
   const auto is_language = [also = raw.language](const std::string& value) -> std::string {
     if (value == "auto" || value == also || text::find_language(value) != nullptr) return {};
@@ -153,6 +190,12 @@ void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& 
       ->type_name("MODE")
       ->capture_default_str();
   app.add_flag("--full-window", file.full_window, "Encode 30 s for every window, as Whisper was trained; slower");
+  app.add_option("--clip-timestamps", file.clip_timestamps,
+                 "Parts to transcribe, in seconds; the last END may be missing")
+      ->delimiter(',')
+      ->type_name("START,END,...");
+  add_language_detection_options(app, file);
+  add_sequential_options(app, file, raw);
   add_decoding_options(app, file.decoding);
 }
 
@@ -238,6 +281,12 @@ std::optional<UsageExit> finish_file(const RawOptions& raw, transcribe::FileOpti
   if (raw.task == "translate") file.task = whisper::Task::kTranslate;
   file.vad = !raw.no_vad;
   file.split_channels = raw.channels == "split";
+  if (!raw.condition_on_previous_text.empty()) {
+    file.condition_on_previous_text = raw.condition_on_previous_text == "true";
+  }
+  if (const Status checked = transcribe::check_options(file); !checked) {
+    return wrong(checked.error().message, checked.error().code);
+  }
   return std::nullopt;
 }
 

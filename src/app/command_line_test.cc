@@ -67,6 +67,41 @@ TEST_F(CommandLineTest, Defaults) {
   EXPECT_THAT(command.files, ElementsAre("a.wav"));
 }
 
+TEST_F(CommandLineTest, SequentialOptions) {
+  EXPECT_FALSE(transcribe({"transcribe", "a.wav"}).file.sequential);
+  const auto file = transcribe({"transcribe", "--sequential", "--word-timestamps", "--condition-on-previous-text",
+                                "false", "--prompt-reset-on-temperature", "0.3", "--hallucination-silence-threshold",
+                                "2", "--clip-timestamps", "1,2.5,4", "--multilingual", "a.wav"})
+                        .file;
+  EXPECT_TRUE(file.sequential && file.multilingual);
+  EXPECT_EQ(file.condition_on_previous_text, false);
+  EXPECT_EQ(file.prompt_reset_on_temperature, 0.3);
+  EXPECT_EQ(file.hallucination_silence_threshold_s, 2.0);
+  EXPECT_THAT(file.clip_timestamps, ElementsAre(1, 2.5, 4));
+  const auto votes =
+      transcribe({"transcribe", "--language-detection-segments", "5", "--language-detection-threshold", "0.9", "a.wav"})
+          .file;
+  EXPECT_EQ(votes.language_detection_segments, 5);
+  EXPECT_EQ(votes.language_detection_threshold, 0.9);
+}
+
+TEST_F(CommandLineTest, OptionsThatDoNotGoTogetherSayWhatTheyNeed) {
+  const auto refused = [](std::initializer_list<const char*> arguments) {
+    const UsageExit exit = usage(arguments);
+    EXPECT_EQ(exit.status, 2);
+    return exit.text;
+  };
+  EXPECT_THAT(refused({"transcribe", "--condition-on-previous-text", "true", "a.wav"}), HasSubstr("--sequential"));
+  EXPECT_FALSE(transcribe({"transcribe", "--condition-on-previous-text", "false", "a.wav"}).file.sequential);
+  EXPECT_THAT(refused({"transcribe", "--hallucination-silence-threshold", "2", "a.wav"}), HasSubstr("--sequential"));
+  EXPECT_THAT(refused({"transcribe", "--sequential", "--hallucination-silence-threshold", "2", "a.wav"}),
+              HasSubstr("--word-timestamps"));
+  EXPECT_THAT(refused({"transcribe", "--multilingual", "--language", "de", "a.wav"}), HasSubstr("multilingual"));
+  EXPECT_THAT(refused({"transcribe", "--clip-timestamps", "5,3", "a.wav"}), HasSubstr("clip_timestamps"));
+  EXPECT_THAT(refused({"transcribe", "--language-detection-segments", "0", "a.wav"}),
+              HasSubstr("--language-detection-segments"));
+}
+
 TEST_F(CommandLineTest, EveryOption) {
   const TranscribeCommand command =
       transcribe({"transcribe",  "--model",    "tiny.en",  "--language",        "German",    "--task", "translate",

@@ -112,6 +112,58 @@ struct Fixture {
 
 ErrorCode code_of(const Outcome& outcome) { return outcome ? ErrorCode::kInternal : outcome.error().code; }
 
+TEST(Engine, SaysWhereTextWithTimestampsLeavesOff) {
+  Fixture f([](int id, int) {
+    if (id == 1) return Script{.tokens = {ts(0), 20, 21, ts(40), ts(45), 22, ts(80), ts(80), 23}};
+    if (id == 2) return Script{.tokens = {ts(0), 20, 21, ts(40)}};
+    return Script{.tokens = {ts(0)}, .no_speech_prob = 0.9f};
+  });
+  const auto pairs = f.run(request(1));
+  ASSERT_TRUE(pairs);
+  EXPECT_EQ(pairs->continuation.frame, 80);
+  EXPECT_EQ(pairs->continuation.num_segments, 2u);
+  EXPECT_EQ(pairs->segments.size(), 3u);
+  EXPECT_FALSE(pairs->continuation.ends_with_single_timestamp);
+  EXPECT_THAT(pairs->continuation.tokens, ElementsAre(ts(0), 20, 21, ts(40), ts(45), 22, ts(80)));
+
+  const auto single = f.run(request(2));
+  ASSERT_TRUE(single);
+  EXPECT_EQ(single->continuation.frame, 150);
+  EXPECT_EQ(single->continuation.num_segments, 1u);
+  EXPECT_TRUE(single->continuation.ends_with_single_timestamp);
+  EXPECT_EQ(single->last_temperature, 0);
+
+  const auto silent = f.run(request(3));
+  ASSERT_TRUE(silent);
+  EXPECT_TRUE(silent->suppressed);
+  EXPECT_EQ(silent->continuation.frame, 150);
+  EXPECT_EQ(silent->continuation.num_segments, 0u);
+  EXPECT_THAT(silent->continuation.tokens, IsEmpty());
+}
+
+TEST(Engine, SaysHowWarmItHadToGet) {
+  Fixture f([](int, int) { return Script{.tokens = {ts(0), 20, 21, ts(40)}, .certainty = 2}; });
+  Request r = request(1, audio::kMaxWindowFrames);
+  r.options.search.temperatures = {0, 0.4f, 0.8f};
+  const auto doubtful = f.run(std::move(r));
+  ASSERT_TRUE(doubtful);
+  EXPECT_EQ(doubtful->last_temperature, 0.8f);
+}
+
+TEST(Engine, WhatWasSaidBeforeMayHaveTimestamps) {
+  Fixture f;
+  Request r = request(1);
+  r.options.prompt = {ts(0), 20, 21, ts(40)};
+  EXPECT_TRUE(f.run(r));
+  r.options.prompt = {kTokens.no_speech};
+  EXPECT_EQ(code_of(f.run(r)), ErrorCode::kInvalidArgument);
+  r.options.prompt = {testing::kFakeVocabSize};
+  EXPECT_EQ(code_of(f.run(r)), ErrorCode::kInvalidArgument);
+  r.options.prompt = {};
+  r.options.prefix = {ts(0)};
+  EXPECT_EQ(code_of(f.run(r)), ErrorCode::kInvalidArgument);
+}
+
 TEST(Engine, WritesDownAWindow) {
   Fixture f;
   const auto result = f.run(request(4));

@@ -116,7 +116,12 @@ Status Loop::check_known_text(const whisper::DecodingOptions& options) const {
       return invalid(fmt::format("{} tokens are too many, this model takes {}", tokens->size(), most), name);
     }
     for (const int token : *tokens) {
-      if (token < 0 || !model_.tokens.is_text(token)) return invalid(fmt::format("token {} is no text", token), name);
+      // What was said before may stand there with its timestamps.
+      const bool is_time = tokens == &options.prompt && model_.tokens.is_timestamp(token);
+      const bool is_known = token >= 0 && token < runner_->dims().vocab_size;
+      if (!is_known || !(model_.tokens.is_text(token) || is_time)) {
+        return invalid(fmt::format("token {} is no text", token), name);
+      }
     }
   }
   // <|startofprev|>, a prompt of four, a timestamp before the prefix, and a token that is chosen.
@@ -413,6 +418,7 @@ void Loop::conclude_finished() {
       task->timings.decoded_s += seconds_between(task->encoded, Clock::now());
       WindowResult result = *std::move(task->best);
       result.num_attempts = task->num_decoded;
+      result.last_temperature = task->temperature();
       result.timings = task->timings;
       answer(std::move(task), std::move(result));
       continue;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,14 @@ struct Timings {
   double decoded_s = 0;  ///< from encoded to the end of its text, all attempts
 };
 
+/// Of text with timestamps: where it leaves off, for whoever goes on from there. See whisper::SeekPoint.
+struct Continuation {
+  int frame = 0;                 ///< encoder frames from the window's start: where the next window is to begin
+  std::size_t num_segments = 0;  ///< complete ones; what stands behind them is to be had again from `frame` on
+  bool ends_with_single_timestamp = false;
+  std::vector<int> tokens;  ///< of the complete segments, text and timestamps: what was said before the next window
+};
+
 /// The text of one window.
 struct WindowResult {
   std::vector<Segment> segments;  ///< none when suppressed
@@ -33,15 +42,17 @@ struct WindowResult {
   float avg_logprob = 0;
   float no_speech_prob = 0;
   float compression_ratio = 0;
-  float temperature = 0;  ///< that the text was decoded at
+  float temperature = 0;       ///< that the text was decoded at
+  float last_temperature = 0;  ///< of the attempts: higher where the warmer ones were no better
   whisper::FinishReason finish = whisper::FinishReason::kEndOfText;
   /// Set: there is no text, for this reason; what was found is in `suppressed_text`.
   std::optional<whisper::QualityIssue> suppressed;
   std::string suppressed_text;
   /// Set: the text is doubtful for this reason, also after all repeats.
   std::optional<whisper::QualityIssue> doubt;
-  int num_attempts = 1;   ///< windows decoded, repeats included
-  int window_frames = 0;  ///< encoder frames of the last one
+  Continuation continuation;  ///< with Segmentation::kTimestamps; of a suppressed window its end
+  int num_attempts = 1;       ///< windows decoded, repeats included
+  int window_frames = 0;      ///< encoder frames of the last one
   Timings timings;
 };
 

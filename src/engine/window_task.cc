@@ -140,6 +140,16 @@ Status cut_and_time(const WindowTask& task, const Model& model, whisper::Runner&
   return {};
 }
 
+Continuation continuation_of(const Model& model, const whisper::DecodedWindow& decoded,
+                             std::span<const whisper::SegmentSpan> spans, int real_frames) {
+  const auto point = whisper::find_seek_point(model.tokens, decoded.tokens, real_frames, decoded.finish);
+  const auto is_complete = [&](const whisper::SegmentSpan& span) { return span.first_token < point.num_tokens; };
+  return {.frame = point.frame,
+          .num_segments = static_cast<std::size_t>(std::count_if(spans.begin(), spans.end(), is_complete)),
+          .ends_with_single_timestamp = point.ends_with_single_timestamp,
+          .tokens = {decoded.tokens.begin(), decoded.tokens.begin() + point.num_tokens}};
+}
+
 /// Of two doubtful results of a window: the one that does not repeat itself, else the likelier one.
 bool is_better(const WindowResult& a, const WindowResult& b, const whisper::QualityThresholds& thresholds) {
   const auto repeats = [&](const WindowResult& result) {
@@ -188,6 +198,9 @@ Result<NextAttempt> conclude(WindowTask& task, const Model& model, whisper::Runn
     result.segments.push_back(std::move(segment));
   }
 
+  if (options.segmentation == whisper::Segmentation::kTimestamps) {
+    result.continuation = continuation_of(model, decoded, spans, task.real_frames);
+  }
   result.language_token = decoded.language_token;
   result.language_probability = decoded.language_probability;
   result.avg_logprob = decoded.avg_logprob;
@@ -221,6 +234,7 @@ Result<NextAttempt> conclude(WindowTask& task, const Model& model, whisper::Runn
     result.suppressed = assessment.issue;
     result.suppressed_text = std::move(text);
     result.segments.clear();
+    result.continuation = {.frame = task.real_frames, .tokens = {}};
   } else {
     result.doubt = assessment.issue;
   }

@@ -90,6 +90,7 @@ void write_segment(JsonWriter& json, const Segment& segment, const FormatOptions
   json.number("compression_ratio", segment.compression_ratio, 4);
   json.number("temperature", segment.temperature, 2);
   write_channel(json, segment.channel);
+  if (segment.language) json.string("language", *segment.language);
   if (options.words && !segment.words.empty()) {
     json.key("words");
     json.open('[');

@@ -19,12 +19,13 @@ struct Segment {
   double start = 0;
   double end = 0;
   std::string text;
-  float avg_logprob = 0;            ///< mean log-probability of its window's tokens
-  float no_speech_prob = 0;         ///< of its window
-  float compression_ratio = 0;      ///< of its window's text, see compression_ratio.h
-  float temperature = 0;            ///< that its window was decoded with
-  std::vector<Word> words = {};     ///< empty unless word times were asked for
-  std::optional<int> channel = {};  ///< from 0; set when channels are transcribed apart
+  float avg_logprob = 0;                     ///< mean log-probability of its window's tokens
+  float no_speech_prob = 0;                  ///< of its window
+  float compression_ratio = 0;               ///< of its window's text, see compression_ratio.h
+  float temperature = 0;                     ///< that its window was decoded with
+  std::vector<Word> words = {};              ///< empty unless word times were asked for
+  std::optional<int> channel = {};           ///< from 0; set when channels are transcribed apart
+  std::optional<std::string> language = {};  ///< of its window; set when each is detected for itself
 };
 
 /// Audio that was decoded but whose text is not given out, and why.

@@ -5,28 +5,50 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "text/segment.h"
+#include "text/words.h"
 #include "transcribe/decoding_settings.h"
 #include "transcribe/recogniser.h"
 
 namespace stenod::transcribe {
 
 struct FileOptions {
-  std::optional<std::string> language = {};  ///< Whisper's code; absent: detected in the first window of speech
+  std::optional<std::string> language = {};  ///< Whisper's code; absent: detected in the first windows of speech
   whisper::Task task = whisper::Task::kTranscribe;
+  /// Detected by a vote of so many windows of speech, unless one is detected with more than that probability before.
+  int language_detection_segments = 1;
+  double language_detection_threshold = 0.5;
+  /// The language is detected anew in every window; not with `language`.
+  bool multilingual = false;
   bool vad = true;  ///< false: everything is taken for speech
+  /// START, END, START, END, … in seconds: the parts to transcribe; the last END may be missing. Empty: everything.
+  std::vector<double> clip_timestamps = {};
   /// Where segments come from; kSentences makes the fewest errors.
   whisper::Segmentation segmentation = whisper::Segmentation::kSentences;
   bool word_timestamps = false;
   std::optional<text::Punctuations> punctuations = {};  ///< that are parts of words; absent: the usual ones
   bool split_channels = false;                          ///< each channel its own text
   bool full_window = false;                             ///< encode 30 s for every window
+  /// One window after the other, with timestamps, each conditioned on the text before it; see SequentialJob. What
+  /// stands above about segmentation and windows does not count then.
+  bool sequential = false;
+  std::optional<bool> condition_on_previous_text = {};  ///< absent: true where it is possible, which is sequentially
+  /// The text before is forgotten behind a window that needed a higher temperature.
+  double prompt_reset_on_temperature = 0.5;
+  /// Sequentially and with word times: silence longer than that is skipped where text seems to be made up about it.
+  std::optional<double> hallucination_silence_threshold_s = {};
   DecodingSettings decoding = default_file_decoding();
   scheduler::RequestClass request_class = scheduler::RequestClass::kBatch;
   std::string name = {};  ///< what messages call the file; empty: its path. See audio::DecoderOptions.
 };
+
+inline constexpr int kMaxDetectionSegments = 1000;
+
+/// Whether the options go together. Error: kInvalidArgument with the option's name.
+Status check_options(const FileOptions& options);
 
 struct FileProgress {
   double done_s = 0;              ///< seconds of audio whose text is final
@@ -59,7 +81,7 @@ class FileTranscriber {
 
   /// Blocks until the file is done. Any number of threads may transcribe at once. `on_progress` and `on_segment` are
   /// called by this thread, the latter with each segment of the result, in its order, as soon as it is final. Errors:
-  /// those of audio::Decoder (kCancelled only when stopped before the file is open), kInvalidArgument (language), and
+  /// those of audio::Decoder (kCancelled only when stopped before the file is open), kInvalidArgument (options), and
   /// what the engine reports for a window where no window gave text.
   Result<FileResult> transcribe(const std::filesystem::path& file, const FileOptions& options,
                                 const std::function<void(const FileProgress&)>& on_progress = {},

@@ -7,9 +7,8 @@
 #include "audio/features.h"
 #include "audio/log_mel.h"
 #include "base/result.h"
+#include "transcribe/speech_finder.h"
 #include "transcribe/window_packer.h"
-#include "vad/silero_vad.h"
-#include "vad/speech_segmenter.h"
 #include "whisper/decoding_options.h"
 
 namespace stenod::transcribe {
@@ -31,6 +30,9 @@ inline constexpr float kClearSpeech = 0.8f;
 /// doubts count sooner than `clear` says.
 whisper::QualityThresholds thresholds_for(float speech_peak, const whisper::QualityThresholds& clear = {});
 
+/// Takes off the last frames of a full window, which see beyond its 30 s.
+void limit_to_window(audio::LogMel& features);
+
 /// One channel of a recording, from samples to windows of speech. Holds at most about a minute of samples. One thread.
 class SpeechStream {
  public:
@@ -45,34 +47,19 @@ class SpeechStream {
   /// No later window starts before this sample. Never falls.
   std::int64_t settled_samples() const;
 
-  std::int64_t num_samples() const { return first_sample_ + static_cast<std::int64_t>(samples_.size()); }
+  std::int64_t num_samples() const { return finder_.num_samples(); }
 
  private:
-  SpeechStream(const vad::SileroVad* vad, vad::SpeechSegmenter segmenter, int num_mels);
+  SpeechStream(SpeechFinder finder, int num_mels);
 
-  std::int64_t undecided_from() const;
-  void judge(bool last, std::vector<vad::SpeechSegment>& segments);
-  void cut_without_vad(bool last, std::vector<vad::SpeechSegment>& segments);
-  void pack(std::span<const vad::SpeechSegment> segments, bool last, std::vector<SpeechWindow>& windows);
-  float speech_peak(const Piece& piece) const;
+  void pack(const vad::SpeechSegment& speech, std::vector<SpeechWindow>& windows);
   SpeechWindow complete(Window window);
-  void forget();
 
-  const vad::SileroVad* vad_;
-  vad::SpeechSegmenter segmenter_;
-  vad::VadState vad_state_;
-  vad::SileroVad::Scratch scratch_;
+  SpeechFinder finder_;
   WindowPacker packer_;
   audio::LogMelExtractor extractor_;  ///< of the window that is being packed
   audio::LogMel features_;
   float window_peak_ = 0;
-
-  std::vector<std::int16_t> samples_;  ///< from first_sample_ on
-  std::int64_t first_sample_ = 0;
-  std::int64_t num_judged_ = 0;       ///< samples that the detector has seen, or that were cut
-  std::int64_t needed_from_ = 0;      ///< end of the last speech given out
-  std::vector<float> probabilities_;  ///< one a chunk that was judged, from the one with first_sample_ on
-  std::vector<float> chunk_samples_;
 };
 
 }  // namespace stenod::transcribe

@@ -75,8 +75,8 @@ struct DecodingOptions {
   std::shared_ptr<const SuppressedTokens> suppressed;  ///< may be null
   WindowPolicy window = WindowPolicy::kProportional;
   bool may_repeat = true;  ///< false: the first result counts (live partials)
-  /// Text tokens that the model takes for what was said before: context, spelling of names, style. At most half of the
-  /// model's text positions but one.
+  /// Tokens, of text and timestamps, that the model takes for what was said before: context, spelling of names, style.
+  /// At most half of the model's text positions but one.
   std::vector<int> prompt = {};
   /// Text tokens that the window's text begins with, whatever the model would choose. At most half of the model's text
   /// positions.

@@ -75,6 +75,30 @@ std::vector<SegmentSpan> split_segments(const SpecialTokens& tokens, std::span<c
   return segments;
 }
 
+SeekPoint find_seek_point(const SpecialTokens& tokens, std::span<const int> decoded, int real_frames,
+                          FinishReason finish) {
+  constexpr int kLeastProgress = 50;
+  const auto is_timestamp = [&](std::size_t i) { return tokens.is_timestamp(decoded[i]); };
+  const auto frame_of = [&](std::size_t i) { return std::min(decoded[i] - tokens.timestamp_begin, real_frames); };
+  const std::size_t size = decoded.size();
+  SeekPoint point{.frame = real_frames, .num_tokens = static_cast<int>(size)};
+  point.ends_with_single_timestamp = size >= 2 && is_timestamp(size - 1) && !is_timestamp(size - 2);
+  if (point.ends_with_single_timestamp) {
+    if (finish != FinishReason::kEndOfText && frame_of(size - 1) >= kLeastProgress) {
+      point.frame = frame_of(size - 1);
+      point.ends_with_single_timestamp = false;
+    }
+    return point;
+  }
+  for (std::size_t i = size; i-- > 1;) {
+    if (!is_timestamp(i) || !is_timestamp(i - 1)) continue;
+    point.frame = std::max(1, frame_of(i - 1));
+    point.num_tokens = static_cast<int>(i);
+    break;
+  }
+  return point;
+}
+
 std::vector<std::size_t> cut_at_sentences(std::span<const WordSpan> words) {
   std::vector<std::size_t> ends;
   std::size_t begin = 0;

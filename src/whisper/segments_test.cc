@@ -158,5 +158,42 @@ TEST(SentenceCuts, NoSegmentIsLongerThanItMayBe) {
   EXPECT_THAT(cut_at_sentences(words), ElementsAre(1, 2, 3));
 }
 
+void expect_seek(const std::vector<int>& decoded, int frame, int num_tokens, bool single,
+                 FinishReason finish = FinishReason::kEndOfText, int real_frames = 1000) {
+  const SeekPoint point = find_seek_point(kTokens, decoded, real_frames, finish);
+  EXPECT_EQ(point.frame, frame);
+  EXPECT_EQ(point.num_tokens, num_tokens);
+  EXPECT_EQ(point.ends_with_single_timestamp, single);
+}
+
+TEST(SeekPoints, TheNextWindowBeginsWithTheLastPair) {
+  expect_seek({ts(0), 1, ts(200), ts(210), 2, ts(400), ts(420), 3}, 400, 6, false);
+  expect_seek({ts(0), 1, ts(200), ts(210)}, 200, 3, false);
+}
+
+TEST(SeekPoints, ASingleTimestampAtTheEndEndsTheWindow) {
+  expect_seek({ts(0), 1, ts(200)}, 1000, 3, true);
+  expect_seek({ts(0), 1, ts(200), ts(210), 2, ts(400)}, 1000, 6, true);
+}
+
+TEST(SeekPoints, WithoutAPairTheWindowIsDone) {
+  expect_seek({}, 1000, 0, false);
+  expect_seek({ts(0)}, 1000, 1, false);
+  expect_seek({ts(0), 1, 2}, 1000, 3, false);
+}
+
+TEST(SeekPoints, ThereIsAlwaysProgressAndNeverBeyondTheAudio) {
+  expect_seek({ts(0), 1, ts(0), ts(0), 2}, 1, 3, false);
+  expect_seek({ts(0), 1, ts(700), ts(700), 2}, 600, 3, false, FinishReason::kEndOfText, 600);
+}
+
+TEST(SeekPoints, TextThatWasBrokenOffGoesOnWhereItWas) {
+  const std::vector<int> decoded = {ts(0), 1, ts(200)};
+  expect_seek(decoded, 200, 3, false, FinishReason::kRepetition);
+  expect_seek(decoded, 200, 3, false, FinishReason::kTokenLimit);
+  expect_seek({ts(0), 1, ts(49)}, 1000, 3, true, FinishReason::kRepetition);
+  expect_seek({ts(0), 1, ts(200), ts(200), 2}, 200, 3, false, FinishReason::kTokenLimit);
+}
+
 }  // namespace
 }  // namespace stenod::whisper
