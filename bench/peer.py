@@ -1,7 +1,7 @@
 """The peer's side of a measurement, one process each: faster-whisper over a list of files.
 
 Reads a job as JSON from standard input: {"model": folder, "compute_type", "threads", "batch": 0 for one file after the
-other, else windows at once, "words": bool, "repeat": times, "files": [{"id", "path", "language"}]}.
+other, else windows at once, "beam", "words": bool, "repeat": times, "files": [{"id", "path", "language"}]}.
 Writes {"wall_s": without loading, "audio_s", "files": [{"id", "text", "language", "wall_s", "words"?}]}.
 """
 import json
@@ -26,7 +26,7 @@ def main():
             language = "en"
         started = time.perf_counter()
         audio = decode_audio(file["path"])
-        segments, info = engine.transcribe(audio, language=language, beam_size=1, vad_filter=True,
+        segments, info = engine.transcribe(audio, language=language, beam_size=job["beam"], vad_filter=True,
                                            word_timestamps=job["words"], **how)
         segments = list(segments)
         wall = time.perf_counter() - started

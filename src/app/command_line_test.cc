@@ -125,6 +125,61 @@ TEST_F(CommandLineTest, EveryOption) {
   EXPECT_THAT(command.files, ElementsAre("a.wav", "b c.mp3"));
 }
 
+TEST_F(CommandLineTest, HowTextIsFound) {
+  const auto usual = transcribe({"transcribe", "a.wav"}).file.decoding;
+  EXPECT_EQ(usual.search.beam_size, 5);
+  EXPECT_THAT(usual.search.temperatures, ElementsAre(0, 0.2f, 0.4f, 0.6f, 0.8f, 1));
+  const TranscribeCommand command = transcribe({"transcribe",
+                                                "--beam-size",
+                                                "2",
+                                                "--best-of",
+                                                "3",
+                                                "--patience",
+                                                "1.5",
+                                                "--length-penalty",
+                                                "-0.5",
+                                                "--temperature",
+                                                "0,0.5",
+                                                "a.wav",
+                                                "--seed",
+                                                "7",
+                                                "--compression-ratio-threshold",
+                                                "2",
+                                                "--log-prob-threshold",
+                                                "-0.7",
+                                                "--no-speech-threshold",
+                                                "0.5",
+                                                "--initial-prompt",
+                                                "Dear Ms Ng,",
+                                                "--hotwords",
+                                                "stenod",
+                                                "--prefix",
+                                                "So",
+                                                "--suppress-tokens",
+                                                "-1,7",
+                                                "b.wav",
+                                                "--no-suppress-blank",
+                                                "--max-initial-timestamp",
+                                                "2"});
+  const auto& decoding = command.file.decoding;
+  EXPECT_EQ(decoding.search.beam_size, 2);
+  EXPECT_EQ(decoding.search.best_of, 3);
+  EXPECT_FLOAT_EQ(decoding.search.patience, 1.5f);
+  EXPECT_FLOAT_EQ(decoding.search.length_penalty, -0.5f);
+  EXPECT_THAT(decoding.search.temperatures, ElementsAre(0, 0.5f));
+  EXPECT_EQ(decoding.search.seed, 7u);
+  EXPECT_FLOAT_EQ(decoding.thresholds.compression_ratio, 2);
+  EXPECT_FLOAT_EQ(decoding.thresholds.avg_logprob, -0.7f);
+  EXPECT_FLOAT_EQ(decoding.thresholds.no_speech_prob, 0.5f);
+  EXPECT_EQ(decoding.initial_prompt, "Dear Ms Ng,");
+  EXPECT_EQ(decoding.hotwords, "stenod");
+  EXPECT_EQ(decoding.prefix, "So");
+  EXPECT_EQ(decoding.suppress_tokens, (std::vector<int>{-1, 7}));
+  EXPECT_FALSE(decoding.suppress_blank);
+  EXPECT_EQ(decoding.max_initial_timestamp_s, 2);
+  EXPECT_THAT(command.files, ElementsAre("a.wav", "b.wav")) << "a list ends with its value";
+}
+
 TEST_F(CommandLineTest, FlagsWinOverEnvironmentAndThatOverOlderNames) {
   ::setenv("MODEL_SIZE", "small", 1);
   EXPECT_EQ(transcribe({"transcribe", "a"}).engine.model, "small");
@@ -205,6 +260,10 @@ TEST_F(CommandLineTest, WrongUsage) {
            {"transcribe", "--threads", "257", "a"},
            {"transcribe", "--jobs", "0", "a"},
            {"transcribe", "--beam-size", "0", "a"},
+           {"transcribe", "--beam-size", "9", "a"},
+           {"transcribe", "--temperature", "0,warm", "a"},
+           {"transcribe", "--log-prob-threshold", "1", "a"},
+           {"transcribe", "--patience", "0", "a"},
            {"transcribe", "--max-isa", "mmx", "a"},
            {"transcribe", "--log-level", "loud", "a"},
            {"model"},
@@ -305,8 +364,6 @@ TEST_F(CommandLineTest, PunctuationOfWords) {
 
 TEST_F(CommandLineTest, WhatIsNotBuiltYetSaysSo) {
   for (const auto& arguments : std::initializer_list<std::initializer_list<const char*>>{
-           {"transcribe", "--beam-size", "5", "a"},
-           {"bench", "file", "--beam-size", "5", "a"},
            {"worker"},
            {"plan"},
        }) {

@@ -20,6 +20,7 @@ void add_decoding_options(CLI::App& app, transcribe::DecodingSettings& settings)
       ->check(number(-10, 10));
   add("--temperature", search.temperatures, "Tried one after the other while a text is doubtful", "T,...")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(number(0, 10));
   add("--best-of", search.best_of, "Samples of which the best counts, at temperatures above 0", "N")
       ->check(whole_number(1, whisper::kMaxBranches));
@@ -35,7 +36,8 @@ void add_decoding_options(CLI::App& app, transcribe::DecodingSettings& settings)
   add("--hotwords", settings.hotwords, "Words that are likely to be said", "TEXT");
   add("--prefix", settings.prefix, "What the text of a window begins with", "TEXT");
   add("--suppress-tokens", settings.suppress_tokens, "Never written; -1: the model's own list", "ID,...")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_flag("!--no-suppress-blank", settings.suppress_blank, "A window's text may begin with a blank or be empty")
       ->group(kGroup);
   add("--max-initial-timestamp", settings.max_initial_timestamp_s,

@@ -175,10 +175,11 @@ Status write_text(const std::filesystem::path& file, const std::string& text) {
   return write_file_atomic(file, std::as_bytes(std::span(text)));
 }
 
-/// The hypotheses, from the file that was given or by transcribing; nothing after an interruption.
-Result<std::optional<std::vector<quality::Hypothesis>>> get_hypotheses(
-    const EvalCommand& command, const std::vector<quality::Recording>& recordings, Console& console,
-    Interrupt& interrupt, quality::Report& report) {
+/// The hypotheses, from the file that was given or by transcribing; of no use after an interruption.
+Result<std::vector<quality::Hypothesis>> get_hypotheses(const EvalCommand& command,
+                                                        const std::vector<quality::Recording>& recordings,
+                                                        Console& console, Interrupt& interrupt,
+                                                        quality::Report& report) {
   if (!command.hypotheses.empty()) {
     STENOD_ASSIGN_OR_RETURN(quality::Hypotheses read, quality::read_hypotheses(command.hypotheses, recordings));
     if (read.num_unknown > 0 && command.only.empty() && command.limit == 0) {
@@ -186,7 +187,7 @@ Result<std::optional<std::vector<quality::Hypothesis>>> get_hypotheses(
                                read.num_unknown, command.manifest.string()));
     }
     report.info.hypotheses = command.hypotheses.string();
-    return std::optional(std::move(read.of_recordings));
+    return std::move(read.of_recordings);
   }
   STENOD_RETURN_IF_ERROR(check_audio(command.manifest, recordings));
   STENOD_ASSIGN_OR_RETURN(const auto recogniser, load_recogniser(command.engine));
@@ -196,14 +197,14 @@ Result<std::optional<std::vector<quality::Hypothesis>>> get_hypotheses(
   report.info.cpu_model = describe_machine().cpu_model;
   report.info.options = command.options;
   Transcription transcription = EvalRun(command, recordings, console, interrupt, *recogniser).run();
-  if (interrupt.signal() != 0) return std::optional<std::vector<quality::Hypothesis>>();
+  if (interrupt.signal() != 0) return std::vector<quality::Hypothesis>();
   if (!command.output.empty()) {
     std::string text;
     for (const std::string& line : transcription.lines) text += line;
     STENOD_RETURN_IF_ERROR(write_text(command.output, text));
   }
   if (transcription.speed.audio_s > 0) report.speed = transcription.speed;
-  return std::optional(std::move(transcription.hypotheses));
+  return std::move(transcription.hypotheses);
 }
 
 Result<int> evaluate(const EvalCommand& command, Console& console, Interrupt& interrupt) {
@@ -220,8 +221,8 @@ Result<int> evaluate(const EvalCommand& command, Console& console, Interrupt& in
   report.info.version = version_text();
   report.info.manifest = command.manifest.string();
   STENOD_ASSIGN_OR_RETURN(const auto hypotheses, get_hypotheses(command, recordings, console, interrupt, report));
-  if (!hypotheses) return signal_status(interrupt.signal());
-  report.evaluation = quality::evaluate(recordings, *hypotheses);
+  if (interrupt.signal() != 0) return signal_status(interrupt.signal());
+  report.evaluation = quality::evaluate(recordings, hypotheses);
   if (!command.against.empty()) {
     report.against = command.against.string();
     STENOD_ASSIGN_OR_RETURN(report.comparison, quality::compare(earlier, report.evaluation.recordings));

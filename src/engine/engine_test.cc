@@ -142,7 +142,11 @@ TEST(Engine, SaysWhereTextWithTimestampsLeavesOff) {
 }
 
 TEST(Engine, SaysHowWarmItHadToGet) {
-  Fixture f([](int, int) { return Script{.tokens = {ts(0), 20, 21, ts(40)}, .certainty = 2}; });
+  Fixture f(
+      [](int, int) {
+        return Script{.tokens = {ts(0), 20, 21, ts(40)}, .certainty = 2};
+      },
+      {}, {.max_branches = 5});
   Request r = request(1, audio::kMaxWindowFrames);
   r.options.search.temperatures = {0, 0.4f, 0.8f};
   const auto doubtful = f.run(std::move(r));

@@ -220,8 +220,12 @@ TEST(Subtitles, EveryWordIsShownWithinTheLimits) {
         const bool is_long = options.max_line_width && static_cast<int>(line.size()) > *options.max_line_width;
         EXPECT_FALSE(is_long && line.find(' ') != line.npos) << line;
       }
-      if (options.max_line_count) EXPECT_LE(num_lines, *options.max_line_count);
-      if (!options.max_line_width) EXPECT_EQ(num_lines, 1);
+      if (options.max_line_count) {
+        EXPECT_LE(num_lines, *options.max_line_count);
+      }
+      if (!options.max_line_width) {
+        EXPECT_EQ(num_lines, 1);
+      }
     }
     EXPECT_EQ(shown, all);
   }

@@ -52,7 +52,8 @@ DecodingSettings default_file_decoding() {
 
 std::vector<int> join_prompt(std::span<const int> hotwords, std::span<const int> previous, int max_tokens) {
   const auto most = static_cast<std::size_t>(std::max(0, max_tokens));
-  const auto first = hotwords.first(std::min(hotwords.size(), most / 2));
+  const std::size_t kept = std::max(most / 2, most - std::min(most, previous.size()));
+  const auto first = hotwords.first(std::min(hotwords.size(), kept));
   const auto second = previous.last(std::min(previous.size(), most - first.size()));
   std::vector<int> prompt(first.begin(), first.end());
   prompt.insert(prompt.end(), second.begin(), second.end());

@@ -41,8 +41,8 @@ struct DecodingPlan {
 /// Values of the search are checked by the engine.
 Result<DecodingPlan> plan_decoding(const DecodingSettings& settings, const Recogniser& recogniser);
 
-/// Hotwords and what was said before them as one prompt of at most `max_tokens`: of the hotwords the first ones, up to
-/// half of that, of what was said the last ones.
+/// Hotwords and what was said before them as one prompt of at most `max_tokens`: of what was said the last ones, of the
+/// hotwords the first ones, for which up to half of that is kept.
 std::vector<int> join_prompt(std::span<const int> hotwords, std::span<const int> previous, int max_tokens);
 /// The longest prompt of a model with so many text positions.
 constexpr int max_prompt_tokens(int max_text_positions) { return max_text_positions / 2 - 1; }

@@ -100,6 +100,8 @@ TEST(JoinPrompt, KeepsTheFirstHotwordsAndTheLastOfWhatWasSaid) {
               ElementsAre(0, 1, 1000, 1001));
   const auto alone = join_prompt({}, previous, max_prompt_tokens(448));
   EXPECT_THAT(alone, ElementsAreArray(std::span(previous).last(223)));
+  EXPECT_THAT(join_prompt(hotwords, {}, max_prompt_tokens(448)), ElementsAreArray(hotwords));
+  EXPECT_EQ(join_prompt(hotwords, std::span(previous).first(50), max_prompt_tokens(448)).size(), 223u);
   const auto both = join_prompt(hotwords, previous, max_prompt_tokens(448));
   ASSERT_EQ(both.size(), 223u);
   EXPECT_EQ(both[0], 0);

@@ -115,7 +115,8 @@ Result<engine::WindowResult> SequentialJob::decode(const Channel& channel, std::
   whisper::DecodingOptions decoding = window_options();
   decoding.segmentation = whisper::Segmentation::kTimestamps;
   decoding.window = whisper::WindowPolicy::kFull;
-  decoding.prompt = join_prompt(plan().hotwords, channel.previous, recogniser().dims().max_text_positions);
+  decoding.prompt =
+      join_prompt(plan().hotwords, channel.previous, max_prompt_tokens(recogniser().dims().max_text_positions));
   if (channel.has_begun) decoding.prefix.clear();
   STENOD_ASSIGN_OR_RETURN(const auto call,
                           EngineCall::start_patiently(recogniser().engine(),
