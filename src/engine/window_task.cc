@@ -153,7 +153,8 @@ Continuation continuation_of(const Model& model, const whisper::DecodedWindow& d
 /// Of two doubtful results of a window: the one that does not repeat itself, else the likelier one.
 bool is_better(const WindowResult& a, const WindowResult& b, const whisper::QualityThresholds& thresholds) {
   const auto repeats = [&](const WindowResult& result) {
-    return result.finish == whisper::FinishReason::kRepetition ||
+    return result.doubt == whisper::QualityIssue::kRepetition ||
+           result.suppressed == whisper::QualityIssue::kRepetition ||
            result.compression_ratio > thresholds.compression_ratio;
   };
   return repeats(a) != repeats(b) ? repeats(b) : a.avg_logprob > b.avg_logprob;

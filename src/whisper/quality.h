@@ -32,8 +32,9 @@ enum class QualityIssue {
 /// A stable name, for instance "no_speech": the reason that users see for audio without text.
 std::string_view issue_name(QualityIssue issue);
 
-/// Whether text is the same four or more tokens twice, or two or more tokens three times and oftener, and nothing else:
-/// too short for a loop to be noticed, but what models write about short windows more often than people say it.
+/// Whether text is the same four or more tokens twice, or two or more tokens three times and oftener, and nothing else;
+/// or holds something five times in a row, ten tokens in all. Too short for a loop to be noticed, but what models write
+/// about short windows and noise more often than people say it.
 /// The first `num_given` tokens were given to the model: they may be the beginning of what it then repeats, or all that
 /// it writes once more.
 bool is_repeated(std::span<const int> text_tokens, std::size_t num_given = 0);

@@ -188,6 +188,11 @@ TEST(Quality, ARepeatedTextIsLookedAtAgainButGivenInTheEnd) {
   EXPECT_FALSE(is_repeated(std::vector{1, 1, 1, 1, 1})) << "no no no no no";
   EXPECT_FALSE(is_repeated(std::vector{1, 2, 1, 2, 1}));
   EXPECT_FALSE(is_repeated(std::vector{1, 2, 1, 2, 1, 2, 3}));
+  EXPECT_TRUE(is_repeated(std::vector{8, 9, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 3})) << "five times, in a text";
+  EXPECT_FALSE(is_repeated(std::vector{8, 9, 1, 2, 1, 2, 1, 2, 1, 2, 1, 4, 3}));
+  EXPECT_TRUE(is_repeated(std::vector{8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3})) << "ten times";
+  EXPECT_FALSE(is_repeated(std::vector{8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3}));
+  EXPECT_FALSE(is_repeated(std::vector{8, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 3}, 5)) << "some of it was given";
   // Of 9 9 1 2 some was given.
   const std::vector doubled{9, 9, 1, 2, 3, 4, 1, 2, 3, 4};
   EXPECT_FALSE(is_repeated(doubled));
