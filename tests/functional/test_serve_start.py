@@ -83,7 +83,7 @@ def test_a_model_that_cannot_be_loaded_ends_it(stenod, starting, tmp_path):
 def test_a_model_that_is_not_there_is_told_before_it_listens(stenod, weights, tmp_path):
     result = stenod("serve", "--listen", "127.0.0.1:0", "--model", tmp_path / "none",
                     env={"STENOD_DATA_DIR": str(tmp_path / "data")})
-    assert result.code == 1 and "there is no such folder" in result.err and "loading_model" not in result.err
+    assert result.code == 1 and "there is no such file or folder" in result.err and "loading_model" not in result.err
 
 
 def test_a_folder_is_known_by_its_own_name(stenod, weights, tmp_path):
