@@ -178,7 +178,7 @@ class KeyStore::Impl {
     int status_ = SQLITE_OK;
   };
 
-  static Result<std::unique_ptr<Impl>> open(const std::filesystem::path& file, std::string_view journal_mode) {
+  static Result<std::unique_ptr<Impl>> open(const std::filesystem::path& file) {
     auto store = std::make_unique<Impl>();
     store->file_ = file;
     struct stat info = {};
@@ -195,7 +195,7 @@ class KeyStore::Impl {
     store->database_.reset(database);
     if (status != SQLITE_OK) return database_error(file, database, status);
     sqlite3_busy_timeout(database, kBusyTimeoutMs);
-    STENOD_RETURN_IF_ERROR(store->execute(fmt::format("PRAGMA journal_mode = {}", journal_mode).c_str()));
+    STENOD_RETURN_IF_ERROR(store->execute("PRAGMA journal_mode = WAL"));
     // Opening a file for writing does not tell whether it can be written.
     if (sqlite3_db_readonly(database, "main") == 1) return database_error(file, nullptr, SQLITE_READONLY);
     return store;
@@ -266,7 +266,7 @@ KeyStore& KeyStore::operator=(KeyStore&&) noexcept = default;
 KeyStore::~KeyStore() = default;
 
 Result<KeyStore> KeyStore::open(const std::filesystem::path& file) {
-  STENOD_ASSIGN_OR_RETURN(auto store, Impl::open(file, "WAL"));
+  STENOD_ASSIGN_OR_RETURN(auto store, Impl::open(file));
   STENOD_ASSIGN_OR_RETURN(const std::int64_t version, store->version());
   if (version == 0) return store->damaged("the file is empty");
   return KeyStore(std::move(store));
@@ -283,12 +283,17 @@ Result<KeyStore> KeyStore::open_or_create(const std::filesystem::path& file) {
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);  // 0600
   if (fd < 0) return file_error("cannot create", file, errno);
   ::close(fd);
-  const auto store = Impl::open(temporary, "DELETE");
-  Status status = store ? (*store)->create_tables() : Status(store.error());
+  // In WAL mode from the start: of two that switch a file to it at once, SQLite fails one without a wait.
+  Status status;
+  if (auto store = Impl::open(temporary)) {
+    status = (*store)->create_tables();
+  } else {
+    status = std::move(store).error();
+  }
   if (status && ::link(temporary.c_str(), file.c_str()) != 0 && errno != EEXIST) {  // or another process was first
     status = file_error("cannot create", file, errno);
   }
-  ::unlink(temporary.c_str());
+  for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((temporary + suffix).c_str());
   if (!status) return std::move(status).error();
   return open(file);
 }

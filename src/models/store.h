@@ -66,8 +66,9 @@ class Store {
   Result<ModelInfo> info(std::string_view name_or_path) const;
 
   /// The folder or file that a setting names: a value with '/' and one that names an existing folder or file are paths,
-  /// others are names of installed models. OWNER/NAME is a pulled repository where no such path exists. Errors: kNotFound
-  /// (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument, kModelMissingFile (the folder holds no weights).
+  /// others are names of installed models. OWNER/NAME is a pulled repository where no such path exists. Errors:
+  /// kNotFound (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument, kModelMissingFile (the folder holds
+  /// no weights).
   Result<std::filesystem::path> path(std::string_view name_or_path) const;
 
   /// Deletes an installed model, and what is left of an unfinished pull. Errors: kModelNotInstalled, kModelUnknown,

@@ -45,7 +45,7 @@ struct QualityFigures {
   float compression_ratio = 0;     ///< of the text as UTF-8
   float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
-  int max_text_tokens = 0;  ///< more than anyone says in that time, in that language
+  int max_text_tokens = 0;   ///< more than anyone says in that time, in that language
   bool is_repeated = false;  ///< the whole text is something said several times
   FinishReason finish = FinishReason::kEndOfText;
 };

@@ -125,8 +125,7 @@ Result<std::unique_ptr<Recogniser>> make(const std::filesystem::path& folder, Sc
     STENOD_RETURN_IF_ERROR(models::testing::write_generated_model(
         model, {.vocab_size = script.multilingual ? 51865 : models::testing::kMinVocabSize}));
   }
-  STENOD_ASSIGN_OR_RETURN(auto parts,
-                          RecogniserParts::load({.model_path = model, .vad_file = vad, .num_threads = 2}));
+  STENOD_ASSIGN_OR_RETURN(auto parts, RecogniserParts::load({.model_path = model, .vad_file = vad, .num_threads = 2}));
   parts.runner = std::make_unique<ScriptedRunner>(std::move(parts.runner), *parts.tokenizer, std::move(script));
   return Recogniser::create(std::move(parts));
 }
