@@ -102,16 +102,19 @@ void encoder_attention(benchmark::State& state, bool reduced_precision) {
 }
 
 void cached_attention(benchmark::State& state) {
-  const std::int64_t num_keys = state.range(0);
+  const std::int64_t num_keys = state.range(0), num_rows = state.range(1);
   constexpr int kHeads = 8;
   const std::int64_t elements = kHeads * num_keys * kHeadSize;
   std::vector<std::uint16_t> keys(static_cast<std::size_t>(elements), float_to_half(0.5f)), values = keys;
-  const std::vector<float> query = random_values(kHeads * kHeadSize, 1);
-  std::vector<float> output(query.size());
-  const CachedAttention sequence = {0, 1, keys.data(), values.data(), num_keys * kHeadSize, num_keys, false};
+  const std::vector<float> queries = random_values(num_rows * kHeads * kHeadSize, 1);
+  std::vector<float> output(queries.size());
+  const CachedAttention sequence = {0, num_rows, keys.data(), values.data(), num_keys * kHeadSize, num_keys};
   measure(state, 0, 2.0 * 2 * static_cast<double>(elements), 0, [&] {
-    backend().cached_attention(
-        {{query.data(), 1, kHeads * kHeadSize, 0}, kHeads, StorageType::kFloat16, {&sequence, 1}, output.data()});
+    backend().cached_attention({{queries.data(), num_rows, kHeads * kHeadSize, kHeads * kHeadSize},
+                                kHeads,
+                                StorageType::kFloat16,
+                                {&sequence, 1},
+                                output.data()});
   });
 }
 
@@ -155,7 +158,7 @@ void finish(benchmark::State& state, Activation activation) {
 
 BENCHMARK_CAPTURE(encoder_attention, float32, false)->ArgName("rows")->Arg(250)->Arg(1500);
 BENCHMARK_CAPTURE(encoder_attention, reduced, true)->ArgName("rows")->Arg(250)->Arg(1500);
-BENCHMARK(cached_attention)->ArgName("keys")->Arg(100)->Arg(1500);
+BENCHMARK(cached_attention)->ArgNames({"keys", "rows"})->ArgsProduct({{100, 600, 1500}, {1, 5}});
 BENCHMARK(layer_norm);
 BENCHMARK(quantise);
 BENCHMARK_CAPTURE(finish, plain, Activation::kNone);

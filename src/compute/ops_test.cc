@@ -497,6 +497,27 @@ TEST_P(StoredAttentionTest, SequencesOfManyLengths) {
   }
 }
 
+TEST_P(StoredAttentionTest, ARowIsTheSameAloneAndAmongAny) {
+  constexpr int kHeads = 2, kRows = 12;
+  constexpr std::int64_t kWidth = kHeads * kHeadSize, kNumKeys = 77, kHeadStride = 80 * kHeadSize;
+  Matrix keys(random_values(kHeads * kHeadStride, 1), GetParam());
+  Matrix values(random_values(kHeads * kHeadStride, 2), GetParam());
+  const std::vector<float> queries = random_values(kRows * kWidth, 3);
+  const auto attend = [&](std::int64_t first_row, std::int64_t num_rows, std::vector<float>& output) {
+    const CachedAttention sequence = {first_row, num_rows, keys.data(), values.data(), kHeadStride, kNumKeys, false};
+    cpu().cached_attention(
+        {{queries.data(), kRows, kWidth, kWidth}, kHeads, GetParam(), {&sequence, 1}, output.data()});
+  };
+  std::vector<float> alone(kRows * kWidth);
+  for (std::int64_t row = 0; row < kRows; ++row) attend(row, 1, alone);
+  for (std::int64_t num_rows = 2; num_rows <= kRows; ++num_rows) {
+    std::vector<float> together(alone.begin(), alone.end() - num_rows * kWidth);
+    together.resize(alone.size());
+    attend(kRows - num_rows, num_rows, together);
+    EXPECT_EQ(alone, together) << num_rows;
+  }
+}
+
 // Cells in any order, some of them shared, give what the same keys give one after another.
 TEST_P(StoredAttentionTest, KeysMayLieInAnyCells) {
   constexpr int kHeads = 2;

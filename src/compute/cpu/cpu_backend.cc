@@ -17,6 +17,7 @@ namespace stenod::compute::cpu {
 namespace {
 
 constexpr std::int64_t kMaxKeys = 1504;
+constexpr std::int64_t kWeightsStride = kMaxKeys + 16;
 
 /// Pages straight from the kernel: zeroed, and taken only when first touched, so that slots that only ever see short
 /// windows cost little.
@@ -50,7 +51,7 @@ struct CpuBackend::Scratch {
   std::unique_ptr<CpuBuffer> sums;         ///< [64, widest panel]
   std::unique_ptr<CpuBuffer> row;          ///< one normalised row
   std::unique_ptr<CpuBuffer> hidden;       ///< [64, widest output] of mlp()
-  std::unique_ptr<CpuBuffer> attention;    ///< attend_block()'s scratch, or scores of attend_cached()
+  std::unique_ptr<CpuBuffer> attention;    ///< attend_block()'s scratch, or weights of attend_stored()
   std::unique_ptr<CpuBuffer> keys_values;  ///< of one head and window for attend_block_bf16(), where there is that
   std::int64_t packed_head = -1;           ///< which head of which window that is, in the operation in progress
   QuantisedRow row_quantisation[kBlockRows];
@@ -84,10 +85,10 @@ Result<std::unique_ptr<CpuBackend>> CpuBackend::create(int num_threads, Isa max_
   std::unique_ptr<CpuBackend> backend(new CpuBackend(num_threads, isa));
   for (int thread = 0; thread < num_threads; ++thread) {
     auto scratch = std::make_unique<Scratch>();
-    const std::size_t floats = std::max<std::size_t>(kAttentionScratchFloats, kMaxKeys + 16);
+    const std::size_t floats = std::max<std::size_t>(kAttentionScratchFloats, kMaxStoredRows * kWeightsStride);
     scratch->attention = CpuBuffer::allocate(std::max(floats * sizeof(float), kAttentionBf16ScratchBytes));
     const bool bf16 = isa >= Isa::kAvx512Bf16;
-    if (bf16) scratch->keys_values = CpuBuffer::allocate(2 * kMaxKeys * kPackedKeyElements * sizeof(std::uint32_t));
+    if (bf16) scratch->keys_values = CpuBuffer::allocate(2 * packed_elements(kMaxKeys) * sizeof(std::uint32_t));
     if (scratch->attention == nullptr || (bf16 && scratch->keys_values == nullptr)) {
       return Error{ErrorCode::kOutOfMemory, "no memory for work buffers"};
     }
@@ -323,7 +324,8 @@ void CpuBackend::encoder_attention(const EncoderAttentionArgs& args) {
     }
     // Each thread packs for itself what it attends to: a fraction of one block's work, and nobody waits.
     auto* const pairs = scratch.keys_values->as<std::uint32_t>();
-    const PackedKeysValues packed = {pairs, pairs + kMaxKeys * kPackedKeyElements, window->num_rows};
+    const PackedKeysValues packed = {isa_ == Isa::kAmx ? Bf16Unit::kTiles : Bf16Unit::kVectors, window->num_rows, pairs,
+                                     pairs + packed_elements(kMaxKeys)};
     const std::int64_t packed_head = (window - args.windows.data()) * args.num_heads + head;
     if (scratch.packed_head != packed_head) pack_keys_values(block.keys, block.values, packed);
     scratch.packed_head = packed_head;
@@ -348,27 +350,43 @@ void CpuBackend::cached_attention(const CachedAttentionArgs& args) {
     const CachedAttention& sequence = args.sequences[static_cast<std::size_t>(task / args.num_heads)];
     const std::int64_t head = task % args.num_heads;
     const std::int64_t offset = head * sequence.head_stride * storage_bytes(args.storage);
-    auto* const scores = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
-    for (std::int64_t r = 0; r < sequence.num_rows; ++r) {
-      const std::int64_t row = sequence.first_row + r;
-      attend_cached(args.queries.data + row * args.queries.stride + head * kHeadSize,
-                    static_cast<const std::byte*>(sequence.keys) + offset,
-                    static_cast<const std::byte*>(sequence.values) + offset, sequence.cells, args.storage,
-                    sequence.num_keys + (sequence.causal ? r : 0), scores,
-                    args.output + row * width + head * kHeadSize);
-    }
+    StoredAttention rows;
+    rows.query_stride = args.queries.stride;
+    rows.keys = static_cast<const std::byte*>(sequence.keys) + offset;
+    rows.values = static_cast<const std::byte*>(sequence.values) + offset;
+    rows.cells = sequence.cells;
+    rows.storage = args.storage;
+    rows.weights = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
+    rows.weights_stride = kWeightsStride;
+    rows.output_stride = width;
+    const auto attend = [&](std::int64_t first, std::int64_t num_rows, std::int64_t num_keys) {
+      const std::int64_t row = sequence.first_row + first;
+      rows.queries = args.queries.data + row * args.queries.stride + head * kHeadSize;
+      rows.output = args.output + row * width + head * kHeadSize;
+      rows.num_rows = static_cast<int>(num_rows);
+      rows.num_keys = num_keys;
+      attend_stored(rows);
+    };
+    if (!sequence.causal) return attend(0, sequence.num_rows, sequence.num_keys);
+    for (std::int64_t r = 0; r < sequence.num_rows; ++r) attend(r, 1, sequence.num_keys + r);
   });
 }
 
 void CpuBackend::attention_weights(std::span<const AttentionWeightsArgs> heads) {
   team_.run(static_cast<int>(heads.size()), [&](int task, int thread) {
     const AttentionWeightsArgs& head = heads[static_cast<std::size_t>(task)];
-    auto* const scores = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
+    StoredAttention one;
+    one.num_rows = 1;
+    one.keys = head.keys;
+    one.storage = head.storage;
+    one.num_keys = head.num_keys;
+    one.weights = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
     for (std::int64_t r = 0; r < head.queries.rows; ++r) {
       const std::int64_t row = head.query_rows != nullptr ? head.query_rows[r] : r;
-      cpu::attention_weights(head.queries.data + row * head.queries.stride, head.keys, head.storage, head.num_keys,
-                             scores);
-      std::memcpy(head.weights + r * head.num_keys, scores, static_cast<std::size_t>(head.num_keys) * sizeof(float));
+      one.queries = head.queries.data + row * head.queries.stride;
+      cpu::attention_weights(one);
+      std::memcpy(head.weights + r * head.num_keys, one.weights,
+                  static_cast<std::size_t>(head.num_keys) * sizeof(float));
     }
   });
 }

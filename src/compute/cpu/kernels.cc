@@ -355,97 +355,168 @@ struct InCells {
   HWY_INLINE std::size_t operator()(std::size_t k) const { return static_cast<std::size_t>(cells[k]) * kHeadSize; }
 };
 
-/// weights[k] = e^(query . key_k / 8 - maximum); returns their sum.
-template <typename T, typename Place>
-HWY_INLINE float score_keys(const float* query, const T* keys, Place place, std::size_t num_keys, float* weights) {
+/// out[i] = the sum of v[i]'s lanes, of four vectors.
+HWY_INLINE void store_sums_of_lanes(const VF v[4], float* out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < 4; ++i) out[i] = hn::GetLane(v[i]);
+#else
   const F d;
-  constexpr std::size_t kVectors = kHeadSize / hn::MaxLanes(F());
-  const std::size_t lanes = hn::Lanes(d);
-  VF q[kVectors];
-  for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
-    q[v] = hn::Mul(hn::LoadU(d, query + v * lanes), hn::Set(d, 0.125f));
-  }
-  VF largest = hn::Set(d, std::numeric_limits<float>::lowest());
-  for (std::size_t k = 0; k < num_keys; ++k) {
-    const T* const key = keys + place(k);
-    VF sum0 = hn::Mul(q[0], load(key)), sum1 = hn::Zero(d);
-    for (std::size_t v = 1; v * lanes < kHeadSize; v += 2) {
-      sum1 = hn::MulAdd(q[v], load(key + v * lanes), sum1);
-      if ((v + 1) * lanes < kHeadSize) sum0 = hn::MulAdd(q[v + 1], load(key + (v + 1) * lanes), sum0);
-    }
-    const VF dot = hn::SumOfLanes(d, hn::Add(sum0, sum1));
-    weights[k] = hn::GetLane(dot);
-    largest = hn::Max(largest, dot);
-  }
-  // Whole vectors, the last one filled up with weights of zero.
-  for (std::size_t k = num_keys; k % lanes != 0; ++k) weights[k] = std::numeric_limits<float>::lowest();
-  VF sum = hn::Zero(d);
-  for (std::size_t k = 0; k < num_keys; k += lanes) {
-    const VF e = exp_fast(d, hn::Sub(hn::LoadU(d, weights + k), largest));
-    hn::StoreU(e, d, weights + k);
-    sum = hn::Add(sum, e);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  const hn::Repartition<double, F> pairs;
+  const auto t0 = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1])));
+  const auto t1 = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, v[2], v[3]), hn::InterleaveUpper(d, v[2], v[3])));
+  const VF blocks = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, t0, t1)),
+                            hn::BitCast(d, hn::InterleaveUpper(pairs, t0, t1)));  // the four of each 128 bits
+#if HWY_MAX_BYTES == 16
+  hn::StoreU(blocks, d, out);
+#else
+  const hn::Half<F> half;
+  const auto folded = hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks));
+#if HWY_MAX_BYTES == 32
+  hn::StoreU(folded, half, out);
+#else
+  const hn::Half<decltype(half)> quarter;
+  hn::StoreU(hn::Add(hn::LowerHalf(quarter, folded), hn::UpperHalf(quarter, folded)), quarter, out);
+#endif
+#endif
+#endif
 }
 
-template <typename T, typename Place>
-void attend_stored(const float* query, const T* keys, const T* values, Place place, std::size_t num_keys, float* scores,
-                   float* output) {
+/// Rows whose sums fit into registers, so that what is read and converted serves them all.
+constexpr int kMaxRows = HWY_MAX_BYTES >= 64 ? kMaxStoredRows : 3;
+
+/// weights[row][k] = e^(query_row . key_k / 8 - maximum), zero up to whole vectors; totals[row]: their sums.
+template <int kRows, typename T, typename Place>
+HWY_INLINE void score_keys(const StoredAttention& rows, const T* keys, Place place, float* totals) {
+  const F d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto num_keys = static_cast<std::size_t>(rows.num_keys);
+  HWY_ALIGN float queries[kRows][kHeadSize];
+  for (int r = 0; r < kRows; ++r) {
+    for (std::size_t i = 0; i < kHeadSize; i += lanes) {
+      hn::Store(hn::Mul(hn::LoadU(d, rows.queries + r * rows.query_stride + i), hn::Set(d, 0.125f)), d, queries[r] + i);
+    }
+  }
+  for (std::size_t k = 0; k < num_keys; k += 4) {
+    const T* key[4];
+    for (std::size_t j = 0; j < 4; ++j) key[j] = keys + place(std::min(k + j, num_keys - 1));
+    VF sums[kRows][4];
+    for (int r = 0; r < kRows; ++r) {
+      for (int j = 0; j < 4; ++j) sums[r][j] = hn::Zero(d);
+    }
+    for (std::size_t i = 0; i < kHeadSize; i += lanes) {
+      VF values[4];
+      for (int j = 0; j < 4; ++j) values[j] = load(key[j] + i);
+      for (int r = 0; r < kRows; ++r) {
+        const VF query = hn::Load(d, queries[r] + i);
+        for (int j = 0; j < 4; ++j) sums[r][j] = hn::MulAdd(query, values[j], sums[r][j]);
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      store_sums_of_lanes(sums[r], rows.weights + r * rows.weights_stride + k);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    float* const weights = rows.weights + r * rows.weights_stride;
+    for (std::size_t k = num_keys; k % lanes != 0; ++k) weights[k] = std::numeric_limits<float>::lowest();
+    VF largest = hn::LoadU(d, weights);
+    for (std::size_t k = lanes; k < num_keys; k += lanes) largest = hn::Max(largest, hn::LoadU(d, weights + k));
+    largest = hn::MaxOfLanes(d, largest);
+    VF sum = hn::Zero(d);
+    for (std::size_t k = 0; k < num_keys; k += lanes) {
+      const VF e = exp_fast(d, hn::Sub(hn::LoadU(d, weights + k), largest));
+      hn::StoreU(e, d, weights + k);
+      sum = hn::Add(sum, e);
+    }
+    totals[r] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+}
+
+template <int kRows, typename T, typename Place>
+void attend_rows(const StoredAttention& rows, Place place) {
   const F d;
   constexpr std::size_t kVectors = kHeadSize / hn::MaxLanes(F());
   const std::size_t lanes = hn::Lanes(d);
-  const float total = score_keys(query, keys, place, num_keys, scores);
-  VF even[kVectors], odd[kVectors];
-  for (std::size_t v = 0; v * lanes < kHeadSize; ++v) even[v] = odd[v] = hn::Zero(d);
-  std::size_t k = 0;
-  for (; k + 2 <= num_keys; k += 2) {
-    const VF w0 = hn::Set(d, scores[k]), w1 = hn::Set(d, scores[k + 1]);
-    const T* const value0 = values + place(k);
-    const T* const value1 = values + place(k + 1);
-    for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
-      even[v] = hn::MulAdd(w0, load(value0 + v * lanes), even[v]);
-      odd[v] = hn::MulAdd(w1, load(value1 + v * lanes), odd[v]);
+  float totals[kRows];
+  score_keys<kRows>(rows, static_cast<const T*>(rows.keys), place, totals);
+  const auto* const values = static_cast<const T*>(rows.values);
+  // Half of a vector's dimensions at a time where registers are few.
+  constexpr std::size_t kAtOnce = HWY_MAX_BYTES >= 64 ? kVectors : std::min<std::size_t>(kVectors, 4);
+  for (std::size_t first = 0; first < kHeadSize; first += kAtOnce * lanes) {
+    VF sums[kRows][kAtOnce];
+    for (int r = 0; r < kRows; ++r) {
+      for (std::size_t v = 0; v < kAtOnce; ++v) sums[r][v] = hn::Zero(d);
+    }
+    for (std::size_t k = 0; k < static_cast<std::size_t>(rows.num_keys); ++k) {
+      const T* const value = values + place(k) + first;
+      VF vectors[kAtOnce];
+      for (std::size_t v = 0; v < kAtOnce; ++v) vectors[v] = load(value + v * lanes);
+      for (int r = 0; r < kRows; ++r) {
+        const VF weight = hn::Set(d, rows.weights[static_cast<std::size_t>(r * rows.weights_stride) + k]);
+        for (std::size_t v = 0; v < kAtOnce; ++v) sums[r][v] = hn::MulAdd(weight, vectors[v], sums[r][v]);
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      const VF inverse = hn::Set(d, 1.0f / totals[r]);
+      for (std::size_t v = 0; v < kAtOnce; ++v) {
+        hn::StoreU(hn::Mul(sums[r][v], inverse), d, rows.output + r * rows.output_stride + first + v * lanes);
+      }
     }
   }
-  if (k < num_keys) {
-    const VF w = hn::Set(d, scores[k]);
-    for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
-      even[v] = hn::MulAdd(w, load(values + place(k) + v * lanes), even[v]);
+}
+
+/// All rows, as many at a time as registers hold. What is computed for a row is the same, alone or with others.
+template <typename T, typename Place>
+void attend_stored(StoredAttention rows, Place place) {
+  while (rows.num_rows > 0) {
+    const int count = std::min(rows.num_rows, kMaxRows);
+    switch (count) {
+      case 1:
+        attend_rows<1, T>(rows, place);
+        break;
+      case 2:
+        attend_rows<2, T>(rows, place);
+        break;
+      case 3:
+        attend_rows<3, T>(rows, place);
+        break;
+      case 4:
+        attend_rows<std::min(4, kMaxRows), T>(rows, place);
+        break;
+      default:
+        attend_rows<kMaxRows, T>(rows, place);
     }
-  }
-  const VF inverse = hn::Set(d, 1.0f / total);
-  for (std::size_t v = 0; v * lanes < kHeadSize; ++v) {
-    hn::StoreU(hn::Mul(hn::Add(even[v], odd[v]), inverse), d, output + v * lanes);
+    rows.num_rows -= count;
+    rows.queries += count * rows.query_stride;
+    rows.output += count * rows.output_stride;
   }
 }
 
 template <typename T>
-void attend_cells(const float* query, const void* keys, const void* values, const std::int32_t* cells,
-                  std::size_t num_keys, float* scores, float* output) {
-  const auto* const k = static_cast<const T*>(keys);
-  const auto* const v = static_cast<const T*>(values);
-  if (cells == nullptr) {
-    attend_stored(query, k, v, InOrder(), num_keys, scores, output);
+void attend_cells(const StoredAttention& rows) {
+  if (rows.cells == nullptr) {
+    attend_stored<T>(rows, InOrder());
   } else {
-    attend_stored(query, k, v, InCells{cells}, num_keys, scores, output);
+    attend_stored<T>(rows, InCells{rows.cells});
   }
 }
 
-void AttendCached(const float* query, const void* keys, const void* values, const std::int32_t* cells,
-                  StorageType storage, std::size_t num_keys, float* scores, float* output) {
-  if (storage == StorageType::kFloat32) {
-    attend_cells<float>(query, keys, values, cells, num_keys, scores, output);
+void AttendStored(const StoredAttention& rows) {
+  if (rows.storage == StorageType::kFloat32) {
+    attend_cells<float>(rows);
   } else {
-    attend_cells<hwy::float16_t>(query, keys, values, cells, num_keys, scores, output);
+    attend_cells<hwy::float16_t>(rows);
   }
 }
 
-void AttentionWeights(const float* query, const void* keys, StorageType storage, std::size_t num_keys, float* weights) {
-  const float total = storage == StorageType::kFloat32
-                          ? score_keys(query, static_cast<const float*>(keys), InOrder(), num_keys, weights)
-                          : score_keys(query, static_cast<const hwy::float16_t*>(keys), InOrder(), num_keys, weights);
+void AttentionWeights(const StoredAttention& row) {
+  float total = 0;
+  if (row.storage == StorageType::kFloat32) {
+    score_keys<1>(row, static_cast<const float*>(row.keys), InOrder(), &total);
+  } else {
+    score_keys<1>(row, static_cast<const hwy::float16_t*>(row.keys), InOrder(), &total);
+  }
   const float inverse = 1.0f / total;
-  for (std::size_t k = 0; k < num_keys; ++k) weights[k] *= inverse;
+  for (std::int64_t k = 0; k < row.num_keys; ++k) row.weights[k] *= inverse;
 }
 
 const char* KernelsTarget() { return hwy::TargetName(HWY_TARGET); }
@@ -466,7 +537,7 @@ HWY_EXPORT(ConvertFromHalf);
 HWY_EXPORT(StoreRow);
 HWY_EXPORT(FinishProduct);
 HWY_EXPORT(AttendBlock);
-HWY_EXPORT(AttendCached);
+HWY_EXPORT(AttendStored);
 HWY_EXPORT(AttentionWeights);
 HWY_EXPORT(KernelsTarget);
 
@@ -500,16 +571,9 @@ void finish_product(const ProductEnd& end) { HWY_DYNAMIC_DISPATCH(FinishProduct)
 
 void attend_block(const AttentionBlock& block, float* scratch) { HWY_DYNAMIC_DISPATCH(AttendBlock)(block, scratch); }
 
-void attend_cached(const float* query, const void* keys, const void* values, const std::int32_t* cells,
-                   StorageType storage, std::int64_t num_keys, float* scores, float* output) {
-  HWY_DYNAMIC_DISPATCH(AttendCached)
-  (query, keys, values, cells, storage, static_cast<std::size_t>(num_keys), scores, output);
-}
+void attend_stored(const StoredAttention& rows) { HWY_DYNAMIC_DISPATCH(AttendStored)(rows); }
 
-void attention_weights(const float* query, const void* keys, StorageType storage, std::int64_t num_keys,
-                       float* weights) {
-  HWY_DYNAMIC_DISPATCH(AttentionWeights)(query, keys, storage, static_cast<std::size_t>(num_keys), weights);
-}
+void attention_weights(const StoredAttention& row) { HWY_DYNAMIC_DISPATCH(AttentionWeights)(row); }
 
 const char* kernels_target() { return HWY_DYNAMIC_DISPATCH(KernelsTarget)(); }
 

@@ -70,14 +70,27 @@ struct AttentionBlock {
 };
 void attend_block(const AttentionBlock& block, float* scratch);
 
-/// Attention of one query [64] over num_keys stored keys and values: those in the cells [64] that `cells` names, or the
-/// first ones where it is null. `scores` is scratch for num_keys rounded up to 16.
-void attend_cached(const float* query, const void* keys, const void* values, const std::int32_t* cells,
-                   StorageType storage, std::int64_t num_keys, float* scores, float* output);
+/// Rows of one head that attend to the same stored keys and values: those in the cells [64] that `cells` names, or the
+/// first ones where it is null.
+struct StoredAttention {
+  const float* queries = nullptr;  ///< [num_rows, 64], query_stride apart
+  std::int64_t query_stride = 0;
+  int num_rows = 0;
+  const void* keys = nullptr;
+  const void* values = nullptr;
+  const std::int32_t* cells = nullptr;
+  StorageType storage = StorageType::kFloat32;
+  std::int64_t num_keys = 0;  ///< at least 1
+  float* weights = nullptr;   ///< scratch for kMaxStoredRows rows, weights_stride apart: num_keys rounded up to 16
+  std::int64_t weights_stride = 0;
+  float* output = nullptr;  ///< [num_rows, 64], output_stride apart
+  std::int64_t output_stride = 0;
+};
+inline constexpr int kMaxStoredRows = 5;
+void attend_stored(const StoredAttention& rows);
 
-/// Soft-maxed attention weights of one query over stored keys; what attend_cached() weighs its values with.
-void attention_weights(const float* query, const void* keys, StorageType storage, std::int64_t num_keys,
-                       float* weights);
+/// weights [num_keys]: what attend_stored() weighs its values with, of one row and without cells.
+void attention_weights(const StoredAttention& row);
 
 void store_row(const float* values, std::int64_t count, StorageType storage, void* out);
 

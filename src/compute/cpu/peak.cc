@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "compute/cpu/tiles.h"
+
 namespace stenod::compute::cpu {
 namespace {
 
@@ -50,28 +52,16 @@ STENOD_PEAK_LOOP(bf16_512, "avx512f", Vector512, "vdpbf16ps %1, %1, %0")
 #undef STENOD_PEAK_CHAIN
 #undef STENOD_WIDENING_DOT
 
-/// Four tiles of 16 rows of 64 bytes each; what AMX calls a palette and a configuration.
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::array<std::uint8_t, 14> reserved{};
-  std::array<std::uint16_t, 16> row_bytes{64, 64, 64, 64, 64, 64};
-  std::array<std::uint8_t, 16> rows{16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfig) == 64);
-
 constexpr int kTiles = 4;  ///< products in flight: a product takes 52 cycles, and one starts every 16
 
 // clang-format off
 #define STENOD_TILE_LOOP(name, op)                                                                                     \
   void name() {                                                                                                        \
-    const TileConfig config;                                                                                           \
-    asm volatile("ldtilecfg %0" : : "m"(config));                                                                      \
+    const FullTiles tiles;                                                                                             \
     for (int i = 0; i < kIterations / 16; ++i) {                                                                       \
       asm volatile(op " %tmm5, %tmm4, %tmm0\n\t" op " %tmm5, %tmm4, %tmm1\n\t" op " %tmm5, %tmm4, %tmm2\n\t" op      \
                       " %tmm5, %tmm4, %tmm3");                                                                         \
     }                                                                                                                  \
-    asm volatile("tilerelease");                                                                                       \
   }
 // clang-format on
 STENOD_TILE_LOOP(tile_int8, "tdpbusd")
