@@ -23,11 +23,13 @@
 #include "text/language.h"
 #include "transcribe/testing/scripted_recogniser.h"
 #include "vad/testing/loudness_vad.h"
+#include "whisper/quality.h"
 
 namespace stenod::transcribe {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -389,12 +391,37 @@ TEST_F(FileTranscriberTest, AStoppedEngineIsAnError) {
   EXPECT_EQ(result.error().code, ErrorCode::kShuttingDown);
 }
 
+TEST_F(FileTranscriberTest, ShortWindowsHaveRoomAndTimestamps) {
+  std::vector<int> num_frames;
+  std::vector<bool> with_timestamps;
+  testing::Script script;
+  script.windows = {{.text = "<|0.50|> One.<|2.00|>"}, {.text = " Two."}};
+  script.before_encode = [&](int frames) {
+    num_frames.push_back(frames);
+    return Status();
+  };
+  std::unique_ptr<Recogniser> recogniser;
+  script.on_prompt = [&](const std::vector<int>& prompt) {
+    const int text_alone = recogniser->tokenizer().special().notimestamps;
+    with_timestamps.push_back(std::find(prompt.begin(), prompt.end(), text_alone) == prompt.end());
+  };
+  recogniser = testing::scripted_recogniser(folder_->path(), std::move(script));
+  const auto file = write("short_and_long.wav", join({noise(3, 30), silence(15), noise(12, 31)}));
+  const auto result = transcribe(file, {}, *recogniser);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->transcript.text, "One. Two.");
+  EXPECT_THAT(with_timestamps, ElementsAre(true, false));
+  ASSERT_THAT(num_frames, SizeIs(2));
+  EXPECT_EQ(num_frames[0], whisper::kTenSecondsFrames);
+  EXPECT_GT(num_frames[1], whisper::kTenSecondsFrames);
+}
+
 TEST_F(FileTranscriberTest, AWindowThatFailsCostsNoOtherWindowsText) {
   const auto scripted = [](bool fails) {
     testing::Script script;
     if (fails) {
       script.before_encode = [](int num_frames) -> Status {
-        if (num_frames < 400) return Error{ErrorCode::kOutOfMemory, "no memory for a short window"};
+        if (num_frames < 600) return Error{ErrorCode::kOutOfMemory, "no memory for a short window"};
         return {};
       };
     }
@@ -466,8 +493,9 @@ TEST(FileTranscriberModelTest, WritesDownSpeech) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
     EXPECT_THAT(text, HasSubstr("go forward"));
     EXPECT_THAT(text, HasSubstr("meters"));
+    // faster-whisper with the same weights in float32 ends it at 1.8 s; its sound fades until 2.4 s.
     EXPECT_NEAR(segment.start, spoken_s + 0.5, 0.4);
-    EXPECT_NEAR(segment.end, spoken_s + 2.2, 0.4);
+    EXPECT_NEAR(segment.end, spoken_s + 1.8, 0.4);
     double before = 0;
     ASSERT_THAT(segment.words, SizeIs(4));
     for (const auto& word : segment.words) {

@@ -12,6 +12,17 @@ namespace {
 // other files and people get their turn.
 constexpr std::size_t kMaxInFlight = 32;
 
+// In less than 5 s there are few words to go by, and letters or digits said one by one become a word. Whisper errs less
+// often there with the timestamps and the silence that it was trained with (docs/accuracy.md).
+constexpr int kShortWindowFrames = 500;  ///< of the features, 10 ms each
+
+void give_room(whisper::DecodingOptions& decoding) {
+  if (decoding.segmentation == whisper::Segmentation::kSentences) {
+    decoding.segmentation = whisper::Segmentation::kTimestamps;
+  }
+  if (decoding.window == whisper::WindowPolicy::kProportional) decoding.window = whisper::WindowPolicy::kTenSeconds;
+}
+
 }  // namespace
 
 Status ParallelJob::begin_clip(std::int64_t start, std::size_t num_channels) {
@@ -64,6 +75,7 @@ Status ParallelJob::start(int channel, SpeechWindow window) {
   while (true) {
     if (pending_.size() >= kMaxInFlight) STENOD_RETURN_IF_ERROR(collect_oldest());
     whisper::DecodingOptions decoding = window_options();
+    if (features->num_frames < kShortWindowFrames) give_room(decoding);
     decoding.thresholds = thresholds_for(window.speech_peak, decoding.thresholds);
     auto call = EngineCall::start(recogniser().engine(), request_for(features, std::move(decoding)));
     if (call) {

@@ -17,6 +17,7 @@ enum class Task { kTranscribe, kTranslate };
 /// How much of Whisper's 30 s window is encoded for shorter audio.
 enum class WindowPolicy {
   kProportional,  ///< the audio and a margin of silence; what fails the quality rules is repeated in longer windows
+  kTenSeconds,    ///< the same, but never less than 10 s: for short audio, whose words need more room than its length
   kFull,          ///< always 30 s
 };
 

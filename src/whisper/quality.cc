@@ -39,7 +39,8 @@ bool is_matter_of_choice(QualityIssue issue, const QualityFigures& figures) {
 int window_frames(int real_frames, int attempt, WindowPolicy policy) {
   if (policy == WindowPolicy::kFull || attempt >= 2) return kMaxEncoderFrames;
   const int with_margin = real_frames + kMarginFrames;
-  const int rounded = (with_margin + kFrameBucket - 1) / kFrameBucket * kFrameBucket;
+  int rounded = (with_margin + kFrameBucket - 1) / kFrameBucket * kFrameBucket;
+  if (policy == WindowPolicy::kTenSeconds) rounded = std::max(rounded, kTenSecondsFrames);
   return std::min(kMaxEncoderFrames, attempt == 0 ? rounded : 2 * rounded);
 }
 

@@ -14,6 +14,9 @@ inline constexpr int kMarginFrames = 128;
 /// Windows have a length that is a multiple of this, so that kernels meet few shapes and like lengths meet in groups.
 inline constexpr int kFrameBucket = 16;
 
+/// The least of WindowPolicy::kTenSeconds.
+inline constexpr int kTenSecondsFrames = 512;
+
 /// Encoder frames of a window for `real_frames` of audio (1 to 1500), at attempt 0, 1 or 2: audio and margin, twice
 /// that, all 1500. kFull: always 1500. A window of 1500 frames is the last attempt.
 int window_frames(int real_frames, int attempt, WindowPolicy policy);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 namespace stenod::whisper {
@@ -18,6 +19,9 @@ TEST(Quality, WindowsGrowFromAttemptToAttempt) {
     EXPECT_EQ(window_frames(c.real_frames, 1, WindowPolicy::kProportional), c.second) << c.real_frames;
     EXPECT_EQ(window_frames(c.real_frames, 2, WindowPolicy::kProportional), c.third) << c.real_frames;
     EXPECT_EQ(window_frames(c.real_frames, 0, WindowPolicy::kFull), 1500);
+    EXPECT_EQ(window_frames(c.real_frames, 0, WindowPolicy::kTenSeconds), std::max(c.first, kTenSecondsFrames));
+    EXPECT_EQ(window_frames(c.real_frames, 1, WindowPolicy::kTenSeconds), std::max(c.second, 2 * kTenSecondsFrames));
+    EXPECT_EQ(window_frames(c.real_frames, 2, WindowPolicy::kTenSeconds), 1500);
   }
 }
 
