@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace stenod::api {
@@ -77,7 +78,7 @@ void read_decoding(RequestFields& fields, transcribe::DecodingSettings& settings
   read_number(fields, "compression_ratio_threshold", 0, 1000, thresholds.compression_ratio);
   read_number(fields, "log_prob_threshold", -100, 0, thresholds.avg_logprob);
   read_number(fields, "no_speech_threshold", 0, 1, thresholds.no_speech_prob);
-  read_number(fields, "max_initial_timestamp", 0, 30, settings.max_initial_timestamp_s);
+  settings.max_initial_timestamp_s = fields.number("max_initial_timestamp", 0, 30);
   read_text(fields, "prompt", settings.initial_prompt);
   read_text(fields, "hotwords", settings.hotwords);
   read_text(fields, "prefix", settings.prefix);
@@ -88,6 +89,27 @@ void read_decoding(RequestFields& fields, transcribe::DecodingSettings& settings
       fields.fail(ErrorCode::kInvalidArgument, "suppress_tokens", "expected numbers of tokens as -1,50,200");
     }
   }
+}
+
+void read_windows(RequestFields& fields, transcribe::FileOptions& file) {
+  file.full_window = fields.flag("full_window", false);
+  if (const auto text = fields.text("clip_timestamps")) {
+    if (auto timestamps = parse_list<double>(*text)) {
+      file.clip_timestamps = *std::move(timestamps);
+    } else {
+      fields.fail(ErrorCode::kInvalidArgument, "clip_timestamps",
+                  "expected START,END,START,END,... in seconds; the last END may be missing");
+    }
+  }
+  file.multilingual = fields.flag("multilingual", false);
+  file.language_detection_segments =
+      fields.whole_number("language_detection_segments", 1, transcribe::kMaxDetectionSegments)
+          .value_or(file.language_detection_segments);
+  read_number(fields, "language_detection_threshold", 0, 1, file.language_detection_threshold);
+  file.sequential = fields.flag("sequential", false);
+  file.condition_on_previous_text = fields.flag("condition_on_previous_text");
+  file.prompt_reset_on_temperature = fields.number("prompt_reset_on_temperature", 0, 10);
+  file.hallucination_silence_threshold_s = fields.number("hallucination_silence_threshold", 0, 3600);
 }
 
 void read_openai_decoding(RequestFields& fields, transcribe::DecodingSettings& settings) {

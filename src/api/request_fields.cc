@@ -33,9 +33,9 @@ std::optional<std::string> RequestFields::text(std::string_view name) {
   return value;
 }
 
-bool RequestFields::flag(std::string_view name, bool otherwise) {
+std::optional<bool> RequestFields::flag(std::string_view name) {
   const auto value = text(name);
-  if (!value) return otherwise;
+  if (!value) return std::nullopt;
   if (*value == "1" || equals_ignoring_case(*value, "true")) return true;
   if (*value != "0" && !equals_ignoring_case(*value, "false")) {
     fail(ErrorCode::kInvalidArgument, name, fmt::format("'{}', expected true or false", shown(*value)));

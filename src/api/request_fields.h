@@ -20,7 +20,8 @@ class RequestFields {
   /// Absent: not given.
   std::optional<std::string> text(std::string_view name);
   /// "true" or "false", in any case, or 1 or 0.
-  bool flag(std::string_view name, bool otherwise);
+  std::optional<bool> flag(std::string_view name);
+  bool flag(std::string_view name, bool otherwise) { return flag(name).value_or(otherwise); }
   std::optional<double> number(std::string_view name, double min, double max);
   std::optional<int> whole_number(std::string_view name, int min, int max);
   /// One of `choices`; the first where it is not given.

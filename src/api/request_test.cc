@@ -234,6 +234,7 @@ TEST_F(RequestTest, DecodingAsAskedFor) {
                                {"compression_ratio_threshold", "2"},
                                {"log_prob_threshold", "-0.7"},
                                {"no_speech_threshold", "0.5"},
+                               {"sequential", "true"},
                                {"max_initial_timestamp", "2"},
                                {"prompt", "Dear Ms Ng,"},
                                {"hotwords", "stenod"},
@@ -258,6 +259,67 @@ TEST_F(RequestTest, DecodingAsAskedFor) {
   EXPECT_EQ(decoding.suppress_tokens, (std::vector<int>{-1, 7}));
   EXPECT_FALSE(decoding.suppress_blank);
   EXPECT_EQ(native({{"suppress_tokens", ""}})->file.decoding.suppress_tokens, std::vector<int>());
+}
+
+TEST_F(RequestTest, Windows) {
+  const auto usual = native({})->file;
+  EXPECT_FALSE(usual.sequential || usual.multilingual || usual.condition_on_previous_text ||
+               usual.prompt_reset_on_temperature || usual.hallucination_silence_threshold_s);
+  EXPECT_EQ(usual.language_detection_segments, 1);
+  EXPECT_EQ(usual.language_detection_threshold, 0.5);
+  EXPECT_THAT(usual.clip_timestamps, IsEmpty());
+  const auto request = native({{"clip_timestamps", "1,2.5,4"},
+                               {"multilingual", "true"},
+                               {"language_detection_segments", "5"},
+                               {"language_detection_threshold", "0.9"},
+                               {"sequential", "true"},
+                               {"word_timestamps", "true"},
+                               {"condition_on_previous_text", "false"},
+                               {"prompt_reset_on_temperature", "0.3"},
+                               {"hallucination_silence_threshold", "2"}});
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_TRUE(request->file.sequential && request->file.multilingual);
+  EXPECT_THAT(request->file.clip_timestamps, ElementsAre(1, 2.5, 4));
+  EXPECT_EQ(request->file.language_detection_segments, 5);
+  EXPECT_EQ(request->file.language_detection_threshold, 0.9);
+  EXPECT_EQ(request->file.condition_on_previous_text, false);
+  EXPECT_EQ(request->file.prompt_reset_on_temperature, 0.3);
+  EXPECT_EQ(request->file.hallucination_silence_threshold_s, 2.0);
+  EXPECT_THAT(native({{"clip_timestamps", ""}})->file.clip_timestamps, IsEmpty());
+  EXPECT_EQ(code(native({{"condition_on_previous_text", "false"}})), "ok");
+  const std::pair<const char*, std::vector<std::string>> wrong[] = {
+      {"clip_timestamps", {"a", "1,", "5,3", "4,4", "-1,4", "nan", "1 2", "1e999"}},
+      {"multilingual", {"", "maybe"}},
+      {"language_detection_segments", {"0", "1001", "1.5"}},
+      {"language_detection_threshold", {"-0.1", "1.1", "nan"}},
+      {"sequential", {"maybe"}},
+      {"condition_on_previous_text", {"maybe"}},
+      {"prompt_reset_on_temperature", {"-1", "nan"}},
+      {"hallucination_silence_threshold", {"-1", "nan", "3601"}}};
+  for (const auto& [name, values] : wrong) {
+    for (const std::string& value : values) {
+      EXPECT_EQ(code(native({{name, value}})), std::string("invalid_argument ") + name) << value;
+    }
+  }
+}
+
+TEST_F(RequestTest, OptionsThatDoNotGoTogetherAreRefusedAtOnce) {
+  for (const auto& [name, value] : Fields{{"condition_on_previous_text", "true"},
+                                          {"prompt_reset_on_temperature", "0.5"},
+                                          {"hallucination_silence_threshold", "2"},
+                                          {"max_initial_timestamp", "1"}}) {
+    const auto refused = native({{name, value}, {"word_timestamps", "true"}});
+    EXPECT_EQ(code(refused), "invalid_argument " + name);
+    EXPECT_THAT(refused.error().message, HasSubstr("sequential=true"));
+    EXPECT_EQ(code(native({{name, value}, {"word_timestamps", "true"}, {"sequential", "true"}})), "ok");
+  }
+  const Fields silence = {{"sequential", "true"}, {"hallucination_silence_threshold", "2"}};
+  EXPECT_EQ(code(native(silence)), "invalid_argument hallucination_silence_threshold");
+  Fields subtitles = silence;
+  subtitles.insert(subtitles.end(), {{"format", "srt"}, {"max_line_width", "42"}});
+  EXPECT_EQ(code(native(subtitles)), "ok") << "which need the times of words";
+  EXPECT_EQ(code(native({{"multilingual", "true"}, {"language", "de"}})), "invalid_argument multilingual");
+  EXPECT_EQ(code(native({{"multilingual", "true"}, {"model", "tiny.en"}})), "invalid_argument multilingual");
 }
 
 TEST_F(RequestTest, DecodingThatIsWrongIsNamed) {

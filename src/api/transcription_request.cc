@@ -42,6 +42,15 @@ void check_task(RequestFields& fields, const ServedModel* model, whisper::Task t
               fmt::format("the model {} knows only English and can't translate", model->name));
 }
 
+/// What the transcriber would refuse as well, but only when a file's turn has come.
+void check_together(RequestFields& fields, const ServedModel* model, const transcribe::FileOptions& file) {
+  if (const Status checked = transcribe::check_options(file); !checked) fields.fail(checked.error());
+  if (model != nullptr && file.multilingual && !model->recogniser->dims().multilingual()) {
+    fields.fail(ErrorCode::kInvalidArgument, "multilingual",
+                fmt::format("the model {} knows only English", model->name));
+  }
+}
+
 struct AcceptedType {
   std::string_view type;
   std::optional<text::Format> format;  ///< absent: server-sent events
@@ -175,7 +184,7 @@ Result<TranscribeRequest> parse_transcribe_request(Fields form, std::string_view
   request.file.word_timestamps = fields.flag("word_timestamps", false);
   request.file.vad = fields.flag("vad_filter", true);
   request.file.split_channels = fields.choice("channels", {"mix", "split"}) == "split";
-  request.file.full_window = fields.flag("full_window", false);
+  read_windows(fields, request.file);
   read_decoding(fields, request.file.decoding);
 
   read_accept(accept, request);
@@ -192,6 +201,7 @@ Result<TranscribeRequest> parse_transcribe_request(Fields form, std::string_view
   request.layout.subtitles = read_subtitles(fields, text::is_subtitles(request.format), "format");
   request.file.word_timestamps = request.file.word_timestamps || request.layout.subtitles.need_words();
   read_punctuations(fields, request.file);
+  check_together(fields, request.model, request.file);
   STENOD_RETURN_IF_ERROR(fields.finish());
   return request;
 }

@@ -4,25 +4,20 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <sstream>
 #include <utility>
 
+#include "app/common_options.h"
 #include "app/console.h"
-#include "app/decoding_options.h"
 #include "app/option_checks.h"
 #include "app/serve_options.h"
-#include "text/language.h"
+#include "app/transcribe_options.h"
 
 namespace stenod::app {
 namespace {
-
-constexpr int kMaxThreads = 256;
 
 constexpr const char* kExamples = R"(Examples:
   stenod transcribe talk.mp3
@@ -32,18 +27,6 @@ constexpr const char* kExamples = R"(Examples:
   stenod doctor
 
 'stenod COMMAND --help' says more about each.)";
-
-constexpr const char* kTranscribeExamples = R"(Examples:
-  stenod transcribe talk.mp3
-  stenod transcribe --language de --format vtt vortrag.webm > vortrag.vtt
-  stenod transcribe --word-timestamps --format jsonl interview.m4a
-  stenod transcribe --channels split --format json call.wav
-  stenod transcribe --format srt --output-dir subtitles/ *.mp4
-  stenod transcribe --format srt --max-line-width 42 --max-line-count 2 film.mkv
-
-The text goes to standard output, in the order of the files; messages go to
-standard error. The exit status is 0 when every file was transcribed, 1 when any
-failed, 2 for wrong usage, 130 or 143 after an interruption.)";
 
 constexpr const char* kModelExamples = R"(Examples:
   stenod model list
@@ -76,219 +59,6 @@ usage, 130 or 143 after an interruption.)";
 
 /// A language of `stenod eval`: what the manifest says.
 constexpr const char* kGivenLanguage = "given";
-
-/// Values as they were typed, until all is known to be right. One for each command: CLI11 also sets the variables of
-/// the environment on options of commands that were not called.
-struct RawOptions {
-  std::string log_level = "info";
-  std::string device = "auto";
-  std::string compute_type = "auto";
-  std::string max_isa = "auto";
-  std::string language = "auto";
-  std::string task = "transcribe";
-  std::string channels = "mix";
-  std::string format = "text";
-  std::string condition_on_previous_text;
-  bool no_vad = false;
-};
-
-void add_log_level(CLI::App& app, RawOptions& raw) {
-  app.add_option("--log-level", raw.log_level, "Least important messages to show")
-      ->envname("STENOD_LOG_LEVEL")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
-      ->type_name("LEVEL")
-      ->capture_default_str();
-}
-
-std::optional<std::string> environment(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
-
-void add_engine_options(CLI::App& app, EngineSettings& settings, RawOptions& raw) {
-  settings.model = environment("MODEL_SIZE").value_or(settings.model);
-  raw.device = environment("DEVICE").value_or(raw.device);
-  app.add_option("--model", settings.model, "Installed model, or the folder or file of one")
-      ->envname("STENOD_MODEL")
-      ->type_name("NAME|PATH")
-      ->capture_default_str();
-  app.add_option("--threads", settings.num_threads, "Cores to use; 0: all that the process may use")
-      ->envname("STENOD_THREADS")
-      ->check(whole_number(0, kMaxThreads))
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--compute-type", raw.compute_type, "How products are computed; auto is int8")
-      ->envname("STENOD_COMPUTE_TYPE")
-      ->check(CLI::IsMember({"auto", "int8", "bf16", "f32"}))
-      ->type_name("TYPE")
-      ->capture_default_str();
-  app.add_option("--max-isa", raw.max_isa, "Widest instructions to use")
-      ->envname("STENOD_MAX_ISA")
-      ->check(CLI::IsMember({"auto", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"}))
-      ->type_name("ISA")
-      ->capture_default_str();
-  app.add_option("--device", raw.device, "Where to compute: auto or cpu")
-      ->envname("STENOD_DEVICE")
-      ->type_name("DEVICE")
-      ->capture_default_str();
-}
-
-void add_language_detection_options(CLI::App& app, transcribe::FileOptions& file) {
-  app.add_flag("--multilingual", file.multilingual, "Detect the language of every window");
-  app.add_option("--language-detection-segments", file.language_detection_segments,
-                 "Windows of speech that vote on the language")
-      ->check(whole_number(1, transcribe::kMaxDetectionSegments))
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--language-detection-threshold", file.language_detection_threshold,
-                 "A language detected with more than this needs no further votes")
-      ->check(number(0, 1))
-      ->type_name("P")
-      ->capture_default_str();
-}
-
-void add_sequential_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& raw) {
-  constexpr const char* kGroup = "Sequential";
-  app.add_flag("--sequential", file.sequential, "One window of 30 s after the other, as Whisper was published; slower")
-      ->group(kGroup);
-  app.add_option("--condition-on-previous-text", raw.condition_on_previous_text,
-                 "Give each window the text before it; with --sequential true unless said otherwise")
-      ->check(CLI::IsMember({"true", "false"}))
-      ->type_name("BOOL")
-      ->group(kGroup);
-  app.add_option("--prompt-reset-on-temperature", file.prompt_reset_on_temperature,
-                 "Forget the text before behind a window with a higher temperature")
-      ->check(number(0, 10))
-      ->type_name("T")
-      ->capture_default_str()
-      ->group(kGroup);
-  app.add_option("--hallucination-silence-threshold", file.hallucination_silence_threshold_s,
-                 "With --word-timestamps: skip longer silence where text seems to be made up about it")
-      ->check(number(0, 3600))
-      ->type_name("SECONDS")
-      ->group(kGroup);
-}
-
-void add_file_options(CLI::App& app, transcribe::FileOptions& file, RawOptions& raw) {
-  const auto is_language = [also = raw.language](const std::string& value) -> std::string {
-    if (value == "auto" || value == also || text::find_language(value) != nullptr) return {};
-    return fmt::format("unknown language '{}', expected auto or a code such as en, de, zh", value);
-  };
-  app.add_option("--language", raw.language, "What is spoken, for instance en; auto finds out")
-      ->check(CLI::Validator(is_language, ""))
-      ->type_name("CODE|auto")
-      ->capture_default_str();
-  app.add_option("--task", raw.task, "Write what is said, or its English translation")
-      ->check(CLI::IsMember({"transcribe", "translate"}))
-      ->type_name("TASK")
-      ->capture_default_str();
-  app.add_flag("--no-vad", raw.no_vad, "Take everything for speech");
-  app.add_flag("--word-timestamps", file.word_timestamps, "Start, end and probability of each word");
-  app.add_option("--channels", raw.channels, "All channels mixed, or the text of each apart")
-      ->check(CLI::IsMember({"mix", "split"}))
-      ->type_name("MODE")
-      ->capture_default_str();
-  app.add_flag("--full-window", file.full_window, "Encode 30 s for every window, as Whisper was trained; slower");
-  app.add_option("--clip-timestamps", file.clip_timestamps,
-                 "Parts to transcribe, in seconds; the last END may be missing")
-      ->delimiter(',')
-      ->type_name("START,END,...");
-  add_language_detection_options(app, file);
-  add_sequential_options(app, file, raw);
-  add_decoding_options(app, file.decoding);
-}
-
-/// Names what gave an option its value: the option where it was typed, else the variable of the environment.
-std::string source_of(const CLI::App& app, const CLI::Option* option, const char* older_variable = nullptr) {
-  const auto& typed = app.parse_order();
-  if (std::find(typed.begin(), typed.end(), option) == typed.end()) {
-    if (environment(option->get_envname().c_str())) return option->get_envname();
-    if (older_variable != nullptr && environment(older_variable)) return older_variable;
-  }
-  return option->get_name();
-}
-
-/// What is wrong, or nothing. `code` for programs, where there is one.
-std::optional<UsageExit> wrong(std::string_view message, std::optional<ErrorCode> code = std::nullopt) {
-  const std::string code_text = code ? fmt::format(" ({})", error_name(*code)) : "";
-  return UsageExit{2, fmt::format("error: {}{}\n", printable(message), code_text)};
-}
-
-std::optional<UsageExit> finish_engine(const CLI::App& app, const RawOptions& raw, EngineSettings& settings) {
-  settings.model_source = source_of(app, app.get_option("--model"), "MODEL_SIZE");
-  const std::string device_source = source_of(app, app.get_option("--device"), "DEVICE");
-  if (raw.device == "cuda") {
-    return wrong(fmt::format("{}: this build computes on CPUs only, expected auto or cpu", device_source),
-                 ErrorCode::kNotSupported);
-  }
-  if (raw.device != "auto" && raw.device != "cpu") {
-    return wrong(fmt::format("{}: unknown device '{}', expected auto or cpu", device_source, raw.device));
-  }
-  static const std::map<std::string_view, compute::ComputeType> kTypes = {{"int8", compute::ComputeType::kInt8},
-                                                                          {"bf16", compute::ComputeType::kBFloat16},
-                                                                          {"f32", compute::ComputeType::kFloat32}};
-  if (const auto type = kTypes.find(raw.compute_type); type != kTypes.end()) settings.compute_type = type->second;
-  if (raw.max_isa != "auto") {
-    const auto isa = compute::parse_isa(raw.max_isa);
-    if (!isa) return wrong(isa.error().message);
-    settings.max_isa = *isa;
-  }
-  return std::nullopt;
-}
-
-/// The formats of "all" or a list such as "srt,json", each once. Nothing where one is unknown.
-std::vector<text::Format> parse_formats(std::string_view names) {
-  std::vector<text::Format> formats;
-  if (names == "all") {
-    const auto all = text::all_formats();
-    return {all.begin(), all.end()};
-  }
-  for (std::size_t begin = 0; begin <= names.size();) {
-    const std::size_t end = std::min(names.find(',', begin), names.size());
-    const auto format = text::parse_format(names.substr(begin, end - begin));
-    if (!format) return {};
-    if (std::find(formats.begin(), formats.end(), *format) == formats.end()) formats.push_back(*format);
-    begin = end + 1;
-  }
-  return formats;
-}
-
-std::optional<UsageExit> finish_format(const RawOptions& raw, TranscribeCommand& command) {
-  command.formats = parse_formats(raw.format);
-  command.layout.words = command.file.word_timestamps;
-  if (command.layout.subtitles.need_words()) {
-    if (std::none_of(command.formats.begin(), command.formats.end(), text::is_subtitles)) {
-      return wrong(
-          fmt::format("--format {}: lines and highlighted words are of subtitles; use srt or vtt", raw.format));
-    }
-    command.file.word_timestamps = true;
-  }
-  if (command.formats.size() > 1 && command.output_dir.empty()) {
-    return wrong(fmt::format("--format {}: one output can't hold several formats; use --output-dir", raw.format));
-  }
-  const text::Format format = command.formats.front();
-  const bool can_follow_itself = format == text::Format::kText || format == text::Format::kJsonl;
-  if (command.files.size() > 1 && command.output_dir.empty() && !can_follow_itself) {
-    return wrong(fmt::format("--format {}: one output can't hold several files; use --format jsonl or --output-dir",
-                             raw.format));
-  }
-  return std::nullopt;
-}
-
-std::optional<UsageExit> finish_file(const RawOptions& raw, transcribe::FileOptions& file) {
-  if (raw.language != "auto") file.language = std::string(text::find_language(raw.language)->code);
-  if (raw.task == "translate") file.task = whisper::Task::kTranslate;
-  file.vad = !raw.no_vad;
-  file.split_channels = raw.channels == "split";
-  if (!raw.condition_on_previous_text.empty()) {
-    file.condition_on_previous_text = raw.condition_on_previous_text == "true";
-  }
-  if (const Status checked = transcribe::check_options(file); !checked) {
-    return wrong(checked.error().message, checked.error().code);
-  }
-  return std::nullopt;
-}
 
 /// What CLI11 says, in better words where it has none.
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
@@ -325,77 +95,6 @@ UsageExit usage_exit(const CLI::App& app, const CLI::ParseError& error) {
     command += ' ' + at->get_name();
   }
   return {2, fmt::format("error: {}\nSee: {} --help\n", printable(usage_problem(*at, error)), command)};
-}
-
-void add_subtitle_options(CLI::App& app, TranscribeCommand& command) {
-  text::SubtitleOptions& subtitles = command.layout.subtitles;
-  constexpr const char* kGroup = "Subtitles (srt, vtt), by the times of words";
-  CLI::Option* const width = app.add_option("--max-line-width", subtitles.max_line_width, "Characters in a line")
-                                 ->check(whole_number(1, text::kMaxLineWidth))
-                                 ->type_name("N")
-                                 ->group(kGroup);
-  app.add_option("--max-line-count", subtitles.max_line_count,
-                 "Lines in a cue, which is then filled across segments; with --max-line-width")
-      ->check(whole_number(1, text::kMaxLineCount))
-      ->type_name("N")
-      ->needs(width)
-      ->group(kGroup);
-  app.add_option("--max-words-per-line", subtitles.max_words_per_line, "Words in a cue")
-      ->check(whole_number(1, text::kMaxWordsPerLine))
-      ->type_name("N")
-      ->group(kGroup);
-  app.add_flag("--highlight-words", subtitles.highlight_words, "Underline each word while it is spoken")->group(kGroup);
-}
-
-void add_punctuation_options(CLI::App& app, transcribe::FileOptions& file) {
-  const auto add = [&](const char* name, std::string text::Punctuations::*marks, const char* what) {
-    app.add_option_function<std::string>(
-           name,
-           [&file, marks](const std::string& typed) {
-             if (!file.punctuations) file.punctuations.emplace();
-             (*file.punctuations).*marks = typed;
-           },
-           what)
-        ->check(CLI::Validator(
-            [](const std::string& typed) {
-              return typed.size() <= text::kMaxPunctuationBytes
-                         ? std::string()
-                         : fmt::format("{} bytes, expected at most {}", typed.size(), text::kMaxPunctuationBytes);
-            },
-            ""))
-        ->type_name("MARKS")
-        ->default_str(std::string(text::Punctuations().*marks));
-  };
-  add("--prepend-punctuations", &text::Punctuations::prepended, "Marks that are part of the word after them");
-  add("--append-punctuations", &text::Punctuations::appended, "Marks that are part of the word before them");
-}
-
-CLI::App* add_transcribe(CLI::App& app, TranscribeCommand& command, RawOptions& raw) {
-  CLI::App* const added =
-      app.add_subcommand("transcribe", "Transcribe recordings: anything that FFmpeg reads, of any length");
-  added->footer(kTranscribeExamples);
-  added->add_option("FILE", command.files, "Audio or video files")->required();
-  add_engine_options(*added, command.engine, raw);
-  add_file_options(*added, command.file, raw);
-  add_punctuation_options(*added, command.file);
-  const auto are_formats = [](const std::string& typed) -> std::string {
-    if (!parse_formats(typed).empty()) return {};
-    return fmt::format("unknown '{}', expected text, json, jsonl, srt, vtt or tsv; or some of them with commas, or all",
-                       typed);
-  };
-  added->add_option("--format", raw.format, "What is written; several, or all, with --output-dir: srt,json")
-      ->check(CLI::Validator(are_formats, ""))
-      ->type_name("FORMAT")
-      ->capture_default_str();
-  add_subtitle_options(*added, command);
-  added->add_option("--output-dir", command.output_dir, "Write one file for each recording there")->type_name("DIR");
-  added->add_option("--jobs", command.num_jobs, "Files that are transcribed at once")
-      ->check(whole_number(1, 256))
-      ->type_name("N")
-      ->capture_default_str();
-  added->add_flag("--quiet", command.quiet, "No progress bar, and no note about files without speech");
-  add_log_level(*added, raw);
-  return added;
 }
 
 CLI::App* add_model(CLI::App& app, ModelCommand& command, RawOptions& raw) {
@@ -618,9 +317,7 @@ std::variant<CommandLine, UsageExit> parse_command_line(int argc, const char* co
   CommandLine line;
   std::optional<UsageExit> problem;
   if (*transcribe_app) {
-    problem = finish_engine(*transcribe_app, transcribe_raw, transcribe.engine);
-    if (!problem) problem = finish_file(transcribe_raw, transcribe.file);
-    if (!problem) problem = finish_format(transcribe_raw, transcribe);
+    problem = finish_transcribe(*transcribe_app, transcribe_raw, transcribe);
     line = {std::move(transcribe), transcribe_raw.log_level};
   } else if (*bench_app) {
     problem = finish_engine(*bench_app, bench_raw, bench.engine);

@@ -68,7 +68,9 @@ TEST_F(CommandLineTest, Defaults) {
 }
 
 TEST_F(CommandLineTest, SequentialOptions) {
-  EXPECT_FALSE(transcribe({"transcribe", "a.wav"}).file.sequential);
+  const auto usual = transcribe({"transcribe", "a.wav"}).file;
+  EXPECT_FALSE(usual.sequential || usual.condition_on_previous_text || usual.prompt_reset_on_temperature ||
+               usual.hallucination_silence_threshold_s || usual.decoding.max_initial_timestamp_s);
   const auto file = transcribe({"transcribe", "--sequential", "--word-timestamps", "--condition-on-previous-text",
                                 "false", "--prompt-reset-on-temperature", "0.3", "--hallucination-silence-threshold",
                                 "2", "--clip-timestamps", "1,2.5,4", "--multilingual", "a.wav"})
@@ -93,11 +95,21 @@ TEST_F(CommandLineTest, OptionsThatDoNotGoTogetherSayWhatTheyNeed) {
   };
   EXPECT_THAT(refused({"transcribe", "--condition-on-previous-text", "true", "a.wav"}), HasSubstr("--sequential"));
   EXPECT_FALSE(transcribe({"transcribe", "--condition-on-previous-text", "false", "a.wav"}).file.sequential);
+  // Also with the value that it has by default.
+  EXPECT_THAT(refused({"transcribe", "--prompt-reset-on-temperature", "0.5", "a.wav"}),
+              StartsWith("error: --prompt-reset-on-temperature: needs --sequential"));
+  EXPECT_THAT(refused({"transcribe", "--max-initial-timestamp", "1", "a.wav"}),
+              StartsWith("error: --max-initial-timestamp: needs --sequential"));
+  EXPECT_THAT(refused({"bench", "file", "--max-initial-timestamp", "1", "a.wav"}), HasSubstr("needs --sequential"));
+  EXPECT_THAT(refused({"eval", "--prompt-reset-on-temperature", "1", "a.jsonl"}), HasSubstr("needs --sequential"));
   EXPECT_THAT(refused({"transcribe", "--hallucination-silence-threshold", "2", "a.wav"}), HasSubstr("--sequential"));
   EXPECT_THAT(refused({"transcribe", "--sequential", "--hallucination-silence-threshold", "2", "a.wav"}),
               HasSubstr("--word-timestamps"));
-  EXPECT_THAT(refused({"transcribe", "--multilingual", "--language", "de", "a.wav"}), HasSubstr("multilingual"));
-  EXPECT_THAT(refused({"transcribe", "--clip-timestamps", "5,3", "a.wav"}), HasSubstr("clip_timestamps"));
+  EXPECT_TRUE(transcribe({"transcribe", "--sequential", "--hallucination-silence-threshold", "2", "--format", "srt",
+                          "--highlight-words", "a.wav"})
+                  .file.word_timestamps);
+  EXPECT_THAT(refused({"transcribe", "--multilingual", "--language", "de", "a.wav"}), HasSubstr("--multilingual:"));
+  EXPECT_THAT(refused({"transcribe", "--clip-timestamps", "5,3", "a.wav"}), StartsWith("error: --clip-timestamps: "));
   EXPECT_THAT(refused({"transcribe", "--language-detection-segments", "0", "a.wav"}),
               HasSubstr("--language-detection-segments"));
 }
@@ -159,6 +171,7 @@ TEST_F(CommandLineTest, HowTextIsFound) {
                                                 "-1,7",
                                                 "b.wav",
                                                 "--no-suppress-blank",
+                                                "--sequential",
                                                 "--max-initial-timestamp",
                                                 "2"});
   const auto& decoding = command.file.decoding;

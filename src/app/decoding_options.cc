@@ -41,10 +41,9 @@ void add_decoding_options(CLI::App& app, transcribe::DecodingSettings& settings)
   app.add_flag("!--no-suppress-blank", settings.suppress_blank, "A window's text may begin with a blank or be empty")
       ->group(kGroup);
   add("--max-initial-timestamp", settings.max_initial_timestamp_s,
-      "Latest first timestamp of a window, where they are "
-      "written",
-      "SECONDS")
-      ->check(number(0, 30));
+      "With --sequential: latest first timestamp of a window", "SECONDS")
+      ->check(number(0, 30))
+      ->default_str("1");
 }
 
 }  // namespace stenod::app

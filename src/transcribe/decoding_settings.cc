@@ -68,7 +68,7 @@ Result<DecodingPlan> plan_decoding(const DecodingSettings& settings, const Recog
   STENOD_ASSIGN_OR_RETURN(plan.options.suppressed, suppressed_tokens(settings, recogniser));
   plan.options.search = settings.search;
   plan.options.thresholds = settings.thresholds;
-  plan.options.max_initial_timestamp_s = settings.max_initial_timestamp_s;
+  if (settings.max_initial_timestamp_s) plan.options.max_initial_timestamp_s = *settings.max_initial_timestamp_s;
   plan.options.prefix = encode_stripped(tokenizer, settings.prefix);
   plan.options.prompt =
       join_prompt(plan.hotwords, plan.initial_prompt, max_prompt_tokens(recogniser.dims().max_text_positions));

@@ -22,8 +22,8 @@ struct DecodingSettings {
   std::string prefix;          ///< what a window's text begins with
   /// Tokens that are never written; -1 stands for the model's own list. Absent: that list.
   std::optional<std::vector<int>> suppress_tokens;
-  bool suppress_blank = true;  ///< no text may begin with a blank or be empty
-  double max_initial_timestamp_s = 1.0;
+  bool suppress_blank = true;                     ///< no text may begin with a blank or be empty
+  std::optional<double> max_initial_timestamp_s;  ///< of a window, where the model writes them; absent: Whisper's 1 s
   whisper::QualityThresholds thresholds;
 };
 

@@ -22,8 +22,22 @@ Status check_options(const FileOptions& options) {
   STENOD_RETURN_IF_ERROR(make_clips(options.clip_timestamps));
   if (options.condition_on_previous_text.value_or(false) && !options.sequential) {
     return invalid("condition_on_previous_text",
-                   "needs sequential transcription (--sequential): windows that are decoded at the same time have no "
+                   "needs --sequential (sequential=true over HTTP): windows that are decoded at the same time have no "
                    "previous text");
+  }
+  if (options.prompt_reset_on_temperature) {
+    if (!(*options.prompt_reset_on_temperature >= 0)) {
+      return invalid("prompt_reset_on_temperature", "expected a temperature, 0 or more");
+    }
+    if (!options.sequential) {
+      return invalid("prompt_reset_on_temperature",
+                     "needs --sequential (sequential=true over HTTP): otherwise there is no previous text to forget");
+    }
+  }
+  if (options.decoding.max_initial_timestamp_s && !options.sequential &&
+      options.segmentation != whisper::Segmentation::kTimestamps) {
+    return invalid("max_initial_timestamp",
+                   "needs --sequential (sequential=true over HTTP): otherwise the model writes no timestamps");
   }
   if (options.hallucination_silence_threshold_s) {
     if (!(*options.hallucination_silence_threshold_s >= 0)) {
@@ -32,8 +46,8 @@ Status check_options(const FileOptions& options) {
     if (!options.sequential || !options.word_timestamps) {
       return invalid(
           "hallucination_silence_threshold",
-          "needs sequential transcription and word times (--sequential --word-timestamps); otherwise windows "
-          "hold no silence that text could be made up about");
+          "needs --sequential and --word-timestamps (sequential=true and word_timestamps=true over HTTP): otherwise "
+          "windows hold no silence that text could be made up about");
     }
   }
   if (options.multilingual && options.language) {

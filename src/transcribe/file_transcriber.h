@@ -36,8 +36,8 @@ struct FileOptions {
   /// stands above about segmentation and windows does not count then.
   bool sequential = false;
   std::optional<bool> condition_on_previous_text = {};  ///< absent: true where it is possible, which is sequentially
-  /// The text before is forgotten behind a window that needed a higher temperature.
-  double prompt_reset_on_temperature = 0.5;
+  /// Sequentially: the text before is forgotten behind a window that needed a higher temperature. Absent: 0.5.
+  std::optional<double> prompt_reset_on_temperature = {};
   /// Sequentially and with word times: silence longer than that is skipped where text seems to be made up about it.
   std::optional<double> hallucination_silence_threshold_s = {};
   DecodingSettings decoding = default_file_decoding();
@@ -46,8 +46,10 @@ struct FileOptions {
 };
 
 inline constexpr int kMaxDetectionSegments = 1000;
+inline constexpr double kDefaultPromptResetTemperature = 0.5;
 
-/// Whether the options go together. Error: kInvalidArgument with the option's name.
+/// Whether the options go together: one that would have no effect is an error, so that nobody waits for it in vain.
+/// Error: kInvalidArgument with the option's name.
 Status check_options(const FileOptions& options);
 
 struct FileProgress {

@@ -155,7 +155,7 @@ std::int64_t SequentialJob::go_on_behind_words(const Channel& channel, engine::W
 
 /// Keeps what was said for the next window. Text of a high temperature is guesswork, which would spread.
 void SequentialJob::remember(Channel& channel, const engine::WindowResult& result) const {
-  const double most = options().prompt_reset_on_temperature;
+  const double most = options().prompt_reset_on_temperature.value_or(kDefaultPromptResetTemperature);
   if (!conditions() || static_cast<double>(result.last_temperature) > most) {
     channel.previous.clear();
     return;

@@ -297,6 +297,38 @@ TEST_F(SequentialJobTest, EveryWindowMayHaveItsLanguage) {
   EXPECT_EQ(english_only.error().param, "multilingual");
 }
 
+TEST_F(SequentialJobTest, OptionsWithoutEffectAreRefused) {
+  const auto refused = [](const FileOptions& options) {
+    const Status checked = check_options(options);
+    return checked ? "" : checked.error().param;
+  };
+  FileOptions options;
+  EXPECT_EQ(refused(options), "");
+  const auto needs_sequential = [&](const char* name) {
+    options.word_timestamps = true;
+    EXPECT_EQ(refused(options), name);
+    options.sequential = true;
+    EXPECT_EQ(refused(options), "") << name;
+    options = {};
+  };
+  options.condition_on_previous_text = true;
+  needs_sequential("condition_on_previous_text");
+  options.prompt_reset_on_temperature = kDefaultPromptResetTemperature;
+  needs_sequential("prompt_reset_on_temperature");
+  options.decoding.max_initial_timestamp_s = 1;
+  needs_sequential("max_initial_timestamp");
+  options.hallucination_silence_threshold_s = 2;
+  needs_sequential("hallucination_silence_threshold");
+
+  options = {.segmentation = whisper::Segmentation::kTimestamps};
+  options.decoding.max_initial_timestamp_s = 1;
+  EXPECT_EQ(refused(options), "") << "timestamps are written";
+  options = {.sequential = true, .prompt_reset_on_temperature = -1};
+  EXPECT_EQ(refused(options), "prompt_reset_on_temperature");
+  options = {.condition_on_previous_text = false};
+  EXPECT_EQ(refused(options), "") << "as it is anyway";
+}
+
 TEST_F(SequentialJobTest, WindowsVoteOnTheLanguage) {
   load({{.text = "<|0.00|> x", .language = "fr", .of_language = 3},
         {.text = "<|0.00|> x", .language = "de", .of_language = 3},

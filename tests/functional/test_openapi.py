@@ -55,6 +55,7 @@ def test_it_is_the_file_in_the_sources(description):
 def test_the_answers_of_transcribe(server, description, sentence):
     wav = sentence
     for fields in ({}, {"word_timestamps": "true", "channels": "split"}, {"vad_filter": "false"}, {"format": "text"},
+                   {"multilingual": "true"}, {"sequential": "true", "condition_on_previous_text": "false"},
                    {"format": "jsonl"}, {"format": "srt"}, {"format": "vtt"}, {"format": "tsv"}, {"stream": "true"}):
         answer = server.post_form("/transcribe", wav, fields)
         assert answer.status == 200

@@ -84,9 +84,11 @@ def test_windows_vote_on_the_language(stenod, weights, prompts_wav):
 
 @pytest.mark.parametrize("options, needs", [
     (("--condition-on-previous-text", "true"), "--sequential"),
+    (("--prompt-reset-on-temperature", "0.5"), "--sequential"),
+    (("--max-initial-timestamp", "1"), "--sequential"),
     (("--hallucination-silence-threshold", "2"), "--sequential"),
     (("--sequential", "--hallucination-silence-threshold", "2"), "--word-timestamps"),
 ])
 def test_options_say_what_they_need(stenod, prompts_wav, options, needs):
     result = stenod("transcribe", *options, prompts_wav)
-    assert result.code == 2 and needs in result.err
+    assert result.code == 2 and needs in result.err and result.err.startswith(f"error: {options[-2]}: ")
