@@ -37,7 +37,7 @@ Status check_options(const FileOptions& options) {
   if (options.decoding.max_initial_timestamp_s && !options.sequential &&
       options.segmentation != whisper::Segmentation::kTimestamps) {
     return invalid("max_initial_timestamp",
-                   "needs --sequential (sequential=true over HTTP): otherwise the model writes no timestamps");
+                   "needs --sequential (sequential=true over HTTP): otherwise segments are no matter of timestamps");
   }
   if (options.hallucination_silence_threshold_s) {
     if (!(*options.hallucination_silence_threshold_s >= 0)) {
