@@ -82,8 +82,15 @@ class ScriptedRunner : public whisper::Runner {
       logits[static_cast<std::size_t>(language)] = window.of_language;
       return logits;
     }
-    const int index = row.position + 1 - static_cast<int>(slot.prompt.size());
+    int index = row.position + 1 - static_cast<int>(slot.prompt.size());
     if (index == 0 && !std::exchange(slot.is_known, true) && script_.on_prompt) script_.on_prompt(slot.prompt);
+    // Where timestamps are wanted, text without any begins at the window's.
+    const bool with_timestamps =
+        std::find(slot.prompt.begin(), slot.prompt.end(), special_.notimestamps) == slot.prompt.end();
+    if (with_timestamps && !tokens.empty() && tokens.front() < special_.timestamp_begin && --index == -1) {
+      logits[static_cast<std::size_t>(special_.timestamp_begin)] = window.certainty;
+      return logits;
+    }
     const bool says = index >= 0 && index < static_cast<int>(tokens.size());
     logits[static_cast<std::size_t>(says ? tokens[static_cast<std::size_t>(index)] : special_.eot)] = window.certainty;
     return logits;
