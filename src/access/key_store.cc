@@ -178,7 +178,7 @@ class KeyStore::Impl {
     int status_ = SQLITE_OK;
   };
 
-  static Result<std::unique_ptr<Impl>> open(const std::filesystem::path& file) {
+  static Result<std::unique_ptr<Impl>> open(const std::filesystem::path& file, std::string_view journal_mode) {
     auto store = std::make_unique<Impl>();
     store->file_ = file;
     struct stat info = {};
@@ -195,7 +195,7 @@ class KeyStore::Impl {
     store->database_.reset(database);
     if (status != SQLITE_OK) return database_error(file, database, status);
     sqlite3_busy_timeout(database, kBusyTimeoutMs);
-    STENOD_RETURN_IF_ERROR(store->execute("PRAGMA journal_mode = WAL"));
+    STENOD_RETURN_IF_ERROR(store->set_journal_mode(journal_mode));
     // Opening a file for writing does not tell whether it can be written.
     if (sqlite3_db_readonly(database, "main") == 1) return database_error(file, nullptr, SQLITE_READONLY);
     return store;
@@ -204,6 +204,10 @@ class KeyStore::Impl {
   Status execute(const char* sql) {
     const int status = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
     return status == SQLITE_OK ? Status() : Status(database_error(file_, database_.get(), status));
+  }
+
+  Status set_journal_mode(std::string_view mode) {
+    return execute(fmt::format("PRAGMA journal_mode = {}", mode).c_str());
   }
 
   /// All of `change`, or nothing.
@@ -266,7 +270,7 @@ KeyStore& KeyStore::operator=(KeyStore&&) noexcept = default;
 KeyStore::~KeyStore() = default;
 
 Result<KeyStore> KeyStore::open(const std::filesystem::path& file) {
-  STENOD_ASSIGN_OR_RETURN(auto store, Impl::open(file));
+  STENOD_ASSIGN_OR_RETURN(auto store, Impl::open(file, "WAL"));
   STENOD_ASSIGN_OR_RETURN(const std::int64_t version, store->version());
   if (version == 0) return store->damaged("the file is empty");
   return KeyStore(std::move(store));
@@ -283,10 +287,12 @@ Result<KeyStore> KeyStore::open_or_create(const std::filesystem::path& file) {
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);  // 0600
   if (fd < 0) return file_error("cannot create", file, errno);
   ::close(fd);
-  // In WAL mode from the start: of two that switch a file to it at once, SQLite fails one without a wait.
+  // The tables go straight to the file, so that closing it has nothing left to write. It is in WAL mode before it has
+  // its name: of two that switch a file to it at once, SQLite fails one without a wait.
   Status status;
-  if (auto store = Impl::open(temporary)) {
+  if (auto store = Impl::open(temporary, "DELETE")) {
     status = (*store)->create_tables();
+    if (status) status = (*store)->set_journal_mode("WAL");
   } else {
     status = std::move(store).error();
   }

@@ -37,7 +37,7 @@ Status check_options(const FileOptions& options) {
   if (options.decoding.max_initial_timestamp_s && !options.sequential &&
       options.segmentation != whisper::Segmentation::kTimestamps) {
     return invalid("max_initial_timestamp",
-                   "needs --sequential (sequential=true over HTTP): otherwise segments are no matter of timestamps");
+                   "needs --sequential (sequential=true over HTTP): otherwise only windows of less than 5 s have any");
   }
   if (options.hallucination_silence_threshold_s) {
     if (!(*options.hallucination_silence_threshold_s >= 0)) {

@@ -26,7 +26,7 @@ struct FileOptions {
   bool vad = true;  ///< false: everything is taken for speech
   /// START, END, START, END, … in seconds: the parts to transcribe; the last END may be missing. Empty: everything.
   std::vector<double> clip_timestamps = {};
-  /// Where segments come from; kSentences makes the fewest errors.
+  /// Where segments come from; kSentences makes the fewest errors. Windows of less than 5 s then have timestamps.
   whisper::Segmentation segmentation = whisper::Segmentation::kSentences;
   bool word_timestamps = false;
   std::optional<text::Punctuations> punctuations = {};  ///< that are parts of words; absent: the usual ones

@@ -26,7 +26,7 @@ enum class Segmentation {
   /// The model writes timestamps between stretches of text.
   kTimestamps,
   /// The model writes text alone; it is cut at the ends of sentences and at pauses, timed by the alignment heads. Makes
-  /// fewer errors, above all in windows shorter than 30 s, and never stops before the audio does.
+  /// fewer errors than timestamps in windows of more than a few seconds, and never stops before the audio does.
   kSentences,
   /// The model writes text alone, given as one segment.
   kWhole,

@@ -18,7 +18,7 @@ inline constexpr int kFrameBucket = 16;
 inline constexpr int kTenSecondsFrames = 512;
 
 /// Encoder frames of a window for `real_frames` of audio (1 to 1500), at attempt 0, 1 or 2: audio and margin, twice
-/// that, all 1500. kFull: always 1500. A window of 1500 frames is the last attempt.
+/// that, all 1500. kTenSeconds: at least that. kFull: always 1500. A window of 1500 frames is the last attempt.
 int window_frames(int real_frames, int attempt, WindowPolicy policy);
 
 /// What is wrong with a result.

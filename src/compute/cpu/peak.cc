@@ -1,9 +1,7 @@
 #include "compute/cpu/peak.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstdint>
 #include <thread>
 #include <vector>
 

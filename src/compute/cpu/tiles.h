@@ -4,6 +4,7 @@
 // 64 bytes. Only where isa() is Isa::kAmx.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace stenod::compute::cpu {
