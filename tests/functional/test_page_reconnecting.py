@@ -297,7 +297,7 @@ def test_closed_and_connected_again_at_once(run, mock):
 def test_closed_while_reconnecting_and_connected_again(run, mock):
     mock.commands["/mute-and-cut"] = lambda: (setattr(mock, "is_mute", True), mock.sessions[0].cut())
     mock.commands["/speak"] = lambda: setattr(mock, "is_mute", False)
-    mock.commands["/is-trying"] = lambda: wait_until(lambda: len(mock.sessions) == 2)
+    mock.commands["/is-trying"] = lambda: wait_until(lambda: len(mock.sessions) == 2 and mock.sessions[1].messages)
     found = run(client("""
         const client = record(new StenodClient());
         await client.connect();

@@ -82,8 +82,9 @@ class Session:
                 break
             else:
                 message = json.loads(data)
+                is_mute = self.server.is_mute  # before the message shows: a test may wait for it to change this
                 self.messages.append(message)
-                if not self.server.is_mute:
+                if not is_mute:
                     self._answer(message)
 
     def _answer(self, message):
