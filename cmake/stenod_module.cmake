@@ -34,19 +34,29 @@ function(stenod_module)
     target_link_libraries(${library} INTERFACE ${M_DEPS} ${M_PUBLIC_LIBS})
   endif()
 
-  # Every header compiles alone: one object a header, in the target all_verify_interface_header_sets. Not those that are
-  # made to be included into something: tables of macros (.def) and Highway's bodies for each instruction set (-inl.h).
+  # Every header compiles alone. The source of the same name shows it, by including its header first; the headers without
+  # one are objects of their own, in the target all_verify_interface_header_sets. Not those that are made to be included
+  # into something: tables of macros (.def) and Highway's bodies for each instruction set (-inl.h).
   set(standalone ${M_HEADERS})
   list(FILTER standalone INCLUDE REGEX "\\.h$")
   list(FILTER standalone EXCLUDE REGEX "-inl\\.h$")
+  foreach(source ${M_SOURCES})
+    string(REGEX REPLACE "\\.cc$" ".h" header ${source})
+    if(header IN_LIST standalone)
+      file(STRINGS ${source} includes REGEX "^#include" LIMIT_COUNT 1)
+      if(includes STREQUAL "#include \"${M_NAME}/${header}\"")
+        list(REMOVE_ITEM standalone ${header})
+      endif()
+    endif()
+  endforeach()
   target_sources(${library} INTERFACE FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${standalone})
   set_target_properties(${library} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 
   if(M_TESTS AND NOT STENOD_FUZZ)
     set(test ${M_NAME}_test)
     add_executable(${test} ${M_TESTS})
-    target_link_libraries(${test} PRIVATE ${library} ${M_TEST_DEPS} ${M_PRIVATE_LIBS} stenod_options GTest::gmock
-                                          GTest::gtest_main)
+    target_link_libraries(${test} PRIVATE ${library} ${M_TEST_DEPS} ${M_PRIVATE_LIBS} stenod_options stenod_test_options
+                                          GTest::gmock GTest::gtest_main)
     target_compile_definitions(${test} PRIVATE STENOD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     gtest_discover_tests(${test} TEST_PREFIX "${M_NAME}." DISCOVERY_TIMEOUT 60
                          PROPERTIES LABELS unit TIMEOUT 600)

@@ -118,9 +118,9 @@ TEST(EditAlignment, IsBestForAnySizes) {
 
 TEST(EditAlignment, IsBestForTextsThatAreAlignedInParts) {
   std::mt19937 random(2);
-  const Numbers reference = random_numbers(random, 9000, 500);
+  const Numbers reference = random_numbers(random, 5000, 500);
   expect_best(reference, with_errors(random, reference));
-  expect_best(reference, random_numbers(random, 5000, 500));
+  expect_best(reference, random_numbers(random, 3500, 500));
   expect_best(random_numbers(random, 3, 3), random_numbers(random, 10000, 3));
 }
 

@@ -64,6 +64,16 @@ struct Stretch {
   std::optional<int> channel;
 };
 
+/// Many windows of little audio: the first second of each second and a half.
+std::vector<double> clips_of_a_second(std::size_t count) {
+  std::vector<double> clips;
+  for (std::size_t i = 0; i < count; ++i) {
+    clips.push_back(1.5 * static_cast<double>(i));
+    clips.push_back(1.5 * static_cast<double>(i) + 1);
+  }
+  return clips;
+}
+
 std::vector<Stretch> stretches(const text::Transcript& transcript) {
   std::vector<Stretch> all;
   for (const auto& segment : transcript.segments) all.push_back({segment.start, segment.end, segment.channel});
@@ -319,10 +329,13 @@ TEST_F(FileTranscriberTest, FilesAtOnceGiveWhatTheyGiveAlone) {
 }
 
 TEST_F(FileTranscriberTest, AFullEngineIsWaitedFor) {
-  const auto file = write("long.wav", noise(230, 13));
+  const auto file = write("windows.wav", noise(12, 13));
   const auto narrow = load(english_folder(), vad_file_, 1);  // one window waits at most
   ASSERT_TRUE(narrow);
-  const FileOptions options = {.vad = false, .segmentation = whisper::Segmentation::kWhole};
+  const FileOptions options = {.vad = false,
+                               .clip_timestamps = clips_of_a_second(8),
+                               .segmentation = whisper::Segmentation::kWhole,
+                               .decoding = {}};
   // Holds up the engine until it has refused a window of the file.
   engine::Request first;
   first.audio = std::make_shared<audio::LogMel>(
@@ -344,12 +357,15 @@ TEST_F(FileTranscriberTest, AFullEngineIsWaitedFor) {
 
 TEST_F(FileTranscriberTest, AStopKeepsWhatIsFinished) {
   // More windows than may be in flight, so that the first is finished before the last is read.
-  const Samples part = noise(29, 14);
-  const auto file = write("stopped.wav", join(std::vector<Samples>(40, part)));
+  const auto file = write("stopped.wav", noise(60, 14));
   std::stop_source stop;
   double done_s = 0;
   const auto result = FileTranscriber(*english_).transcribe(
-      file, {.vad = false, .segmentation = whisper::Segmentation::kWhole},
+      file,
+      {.vad = false,
+       .clip_timestamps = clips_of_a_second(40),
+       .segmentation = whisper::Segmentation::kWhole,
+       .decoding = {}},
       [&](const FileProgress& progress) {
         done_s = progress.done_s;
         if (done_s > 0) stop.request_stop();
@@ -357,13 +373,12 @@ TEST_F(FileTranscriberTest, AStopKeepsWhatIsFinished) {
       stop.get_token());
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_TRUE(result->transcript.interrupted);
-  double end_s = 0;
-  for (const Stretch& stretch : stretches(result->transcript)) {
-    EXPECT_NEAR(stretch.start_s, end_s, 1e-6) << "a gap";
-    end_s = stretch.end_s;
-  }
-  EXPECT_GE(end_s, done_s - 0.02);
-  EXPECT_LT(end_s, 39 * 29);
+  const auto found = stretches(result->transcript);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    EXPECT_NEAR(found[i].start_s, 1.5 * static_cast<double>(i), 1e-6) << "a gap";
+  ASSERT_FALSE(found.empty());
+  EXPECT_GE(found.back().end_s, done_s - 0.52);
+  EXPECT_LT(found.size(), 40u);
   // The engine is free for others.
   EXPECT_TRUE(transcribe(write("next.wav", noise(1, 15))));
 }
