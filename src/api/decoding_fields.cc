@@ -16,7 +16,6 @@ namespace {
 
 // A model reads 223 tokens of a prompt; no token has more bytes than this on average.
 constexpr std::size_t kMaxPromptBytes = 8000;
-constexpr double kMaxTemperature = 2;
 
 void read_text(RequestFields& fields, std::string_view name, std::string& text) {
   text = fields.text(name).value_or(text);
@@ -51,13 +50,14 @@ void read_temperatures(RequestFields& fields, std::vector<float>& temperatures) 
   const auto text = fields.text("temperature");
   if (!text) return;
   const auto parsed = parse_list<float>(*text);
-  bool is_right = parsed && !parsed->empty() && parsed->size() <= 20;
+  bool is_right = parsed && !parsed->empty() && parsed->size() <= whisper::kMaxTemperatures;
   if (is_right) {
-    for (const float value : *parsed) is_right = is_right && value >= 0 && value <= kMaxTemperature;
+    for (const float value : *parsed) is_right = is_right && value >= 0 && value <= whisper::kMaxTemperature;
   }
   if (!is_right) {
     fields.fail(ErrorCode::kInvalidArgument, "temperature",
-                fmt::format("expected a number from 0 to {}, or several as 0,0.2,0.4", kMaxTemperature));
+                fmt::format("expected a number from 0 to {}, or up to {} as 0,0.2,0.4", whisper::kMaxTemperature,
+                            whisper::kMaxTemperatures));
     return;
   }
   temperatures = *parsed;

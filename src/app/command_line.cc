@@ -195,8 +195,9 @@ std::vector<std::pair<std::string, std::string>> transcription_options(const CLI
 
 std::optional<UsageExit> finish_eval(const CLI::App& app, RawOptions& raw, EvalCommand& command) {
   command.options = transcription_options(app);
-  command.language_from_manifest = raw.language == kGivenLanguage;
-  if (command.language_from_manifest) raw.language = "auto";
+  // Whoever wants the language of every window detected wants no other.
+  command.language_from_manifest = raw.language == kGivenLanguage && !command.file.multilingual;
+  if (raw.language == kGivenLanguage) raw.language = "auto";
   if (!command.hypotheses.empty() && !command.output.empty()) {
     return wrong("--output: with --hypotheses nothing is transcribed that could be written");
   }

@@ -429,6 +429,7 @@ TEST_F(CommandLineTest, EvalTakesTheOptionsOfTranscribe) {
 
   EXPECT_EQ(eval({"eval", "set.jsonl", "--language", "German"}).file.language, "de");
   EXPECT_TRUE(eval({"eval", "set.jsonl", "--language", "given"}).language_from_manifest);
+  EXPECT_FALSE(eval({"eval", "set.jsonl", "--multilingual"}).language_from_manifest);
   EXPECT_THAT(usage({"eval", "set.jsonl", "--language", "xx"}).text, HasSubstr("unknown language 'xx'"));
   EXPECT_THAT(usage({"transcribe", "a.wav", "--language", "given"}).text, HasSubstr("unknown language 'given'"));
   EXPECT_THAT(usage({"eval", "set.jsonl", "--hypotheses", "a", "--output", "b"}).text, HasSubstr("--output: with"));

@@ -1,5 +1,7 @@
 #include "app/decoding_options.h"
 
+#include <limits>
+
 #include "app/option_checks.h"
 #include "whisper/decoding_options.h"
 
@@ -21,10 +23,11 @@ void add_decoding_options(CLI::App& app, transcribe::DecodingSettings& settings)
   add("--temperature", search.temperatures, "Tried one after the other while a text is doubtful", "T,...")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(number(0, 10));
+      ->check(number(0, whisper::kMaxTemperature));
   add("--best-of", search.best_of, "Samples of which the best counts, at temperatures above 0", "N")
       ->check(whole_number(1, whisper::kMaxBranches));
-  add("--seed", search.seed, "Of the samples: the same seed gives the same text", "N");
+  add("--seed", search.seed, "Of the samples: the same seed gives the same text", "N")
+      ->check(whole_number(0, std::numeric_limits<int>::max()));
   add("--compression-ratio-threshold", thresholds.compression_ratio, "Text that repeats itself more is doubtful", "X")
       ->check(number(0, 1000));
   add("--log-prob-threshold", thresholds.avg_logprob, "Text with a lower mean log-probability is doubtful", "X")

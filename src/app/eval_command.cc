@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <span>
@@ -10,6 +11,7 @@
 #include "app/commands.h"
 #include "app/console.h"
 #include "app/machine.h"
+#include "app/output_files.h"
 #include "app/progress.h"
 #include "base/file.h"
 #include "quality/report.h"
@@ -63,14 +65,6 @@ Status check_audio(const std::filesystem::path& manifest, const std::vector<qual
                                                    recording.id, recording.audio.string())};
   }
   return {};
-}
-
-/// Before an hour of work that could not be written.
-Status check_output_file(const std::filesystem::path& file) {
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  std::error_code error;
-  if (file.empty() || std::filesystem::is_directory(folder, error)) return {};
-  return Error{ErrorCode::kNotFound, fmt::format("{}: there is no folder {}", file.string(), folder.string())};
 }
 
 /// What comes of all recordings, in their order.
@@ -208,8 +202,10 @@ Result<std::vector<quality::Hypothesis>> get_hypotheses(const EvalCommand& comma
 }
 
 Result<int> evaluate(const EvalCommand& command, Console& console, Interrupt& interrupt) {
-  for (const auto& file : {command.json, command.output}) STENOD_RETURN_IF_ERROR(check_output_file(file));
   STENOD_ASSIGN_OR_RETURN(const std::vector<quality::Recording> recordings, select_recordings(command));
+  std::vector<std::filesystem::path> inputs = {command.manifest, command.against, command.hypotheses};
+  for (const quality::Recording& recording : recordings) inputs.push_back(recording.audio);
+  STENOD_RETURN_IF_ERROR(check_output_files(std::array{command.json, command.output}, inputs));
   std::vector<quality::RecordingResult> earlier;
   if (!command.against.empty()) {
     STENOD_ASSIGN_OR_RETURN(earlier, quality::read_report(command.against));
@@ -239,7 +235,8 @@ int run(const EvalCommand& command, Interrupt& interrupt) {
   const Result<int> status = evaluate(command, console, interrupt);
   if (status) return *status;
   console.error(status.error());
-  return status.error().code == ErrorCode::kInvalidArgument && status.error().param == "only" ? kWrongUsage : kFailure;
+  const bool is_usage = status.error().param == "only" || status.error().param == "output";
+  return status.error().code == ErrorCode::kInvalidArgument && is_usage ? kWrongUsage : kFailure;
 }
 
 }  // namespace stenod::app

@@ -61,6 +61,38 @@ Result<std::vector<std::vector<std::filesystem::path>>> plan_output_files(const 
   return outputs;
 }
 
+Status check_output_files(std::span<const std::filesystem::path> outputs,
+                          std::span<const std::filesystem::path> inputs) {
+  const auto invalid = [](std::string message) {
+    return Error{ErrorCode::kInvalidArgument, std::move(message), "output"};
+  };
+  std::map<std::pair<dev_t, ino_t>, std::filesystem::path> input_names;
+  for (const auto& input : inputs) {
+    if (const auto found = identity(input)) input_names.emplace(*found, input);
+  }
+  std::map<std::filesystem::path, std::size_t> owners;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::filesystem::path& output = outputs[i];
+    if (output.empty()) continue;
+    const std::filesystem::path folder = output.has_parent_path() ? output.parent_path() : ".";
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(folder, ignored)) {
+      return invalid(fmt::format("{}: there is no folder {}", output.string(), folder.string()));
+    }
+    if (std::filesystem::is_directory(output, ignored)) {
+      return invalid(fmt::format("{} is a folder; name a file in it", output.string()));
+    }
+    const auto there = identity(output);
+    if (const auto input = there ? input_names.find(*there) : input_names.end(); input != input_names.end()) {
+      return invalid(
+          fmt::format("{} would replace the input {}; choose another name", output.string(), input->second.string()));
+    }
+    const auto [owner, is_new] = owners.emplace(std::filesystem::weakly_canonical(output, ignored), i);
+    if (!is_new) return invalid(fmt::format("two results would be written to {}", output.string()));
+  }
+  return {};
+}
+
 Status prepare_output_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);

@@ -17,6 +17,11 @@ Result<std::vector<std::vector<std::filesystem::path>>> plan_output_files(const 
                                                                           const std::vector<std::string>& inputs,
                                                                           std::span<const text::Format> formats);
 
+/// Before an hour of work whose result would be lost, or would replace what it is about: each output, where it is not
+/// empty, lies in a folder that is there, and is no folder, no input and no other output. Error: kInvalidArgument.
+Status check_output_files(std::span<const std::filesystem::path> outputs,
+                          std::span<const std::filesystem::path> inputs);
+
 /// Makes the folder if it is not there, and makes sure that files can be created in it.
 Status prepare_output_folder(const std::filesystem::path& folder);
 

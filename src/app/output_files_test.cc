@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <fstream>
 
@@ -66,6 +67,24 @@ TEST_F(OutputFolder, InputsAreNeverReplaced) {
   EXPECT_FALSE(refuses(folder_, {recording}, text::Format::kSrt));
   EXPECT_FALSE(refuses(folder_, {other}, text::Format::kText)) << "an old result is replaced";
   EXPECT_FALSE(refuses(folder_, {absent}, text::Format::kText));
+}
+
+TEST_F(OutputFolder, ResultsReplaceNeitherInputsNorEachOther) {
+  namespace fs = std::filesystem;
+  const fs::path input = folder_ / "set.jsonl";
+  std::ofstream{input} << "x";
+  fs::create_symlink(input, folder_ / "link");
+  const auto message = [&](const fs::path& json, const fs::path& output) {
+    const Status checked = check_output_files(std::array{json, output}, std::array{input, fs::path()});
+    return checked ? std::string() : checked.error().message;
+  };
+  EXPECT_EQ(message(folder_ / "a.json", folder_ / "b.jsonl"), "");
+  EXPECT_EQ(message({}, {}), "");
+  EXPECT_THAT(message(folder_ / "set.jsonl", {}), HasSubstr("would replace the input"));
+  EXPECT_THAT(message({}, folder_ / "link"), HasSubstr("would replace the input"));
+  EXPECT_THAT(message(folder_ / "a", folder_ / "." / "a"), HasSubstr("two results"));
+  EXPECT_THAT(message(folder_, {}), HasSubstr("is a folder"));
+  EXPECT_THAT(message(folder_ / "no" / "a", {}), HasSubstr("there is no folder"));
 }
 
 TEST_F(OutputFolder, IsMadeAndTried) {

@@ -99,7 +99,14 @@ FileOutput TranscribeRun::transcribe_file(std::size_t index) {
       warn(fmt::format("{}: interrupted; the text ends at {}", file, clock_text(end_s)));
       if (segments.empty()) return output;
     } else if (transcript.transcript.segments.empty() && !command_.quiet) {
-      output.messages.push_back([this, file] { console_.note(fmt::format("{}: no speech was found", file)); });
+      const auto& dropped = transcript.transcript.dropped;
+      const auto with_text =
+          std::find_if(dropped.begin(), dropped.end(), [](const auto& part) { return !part.text.empty(); });
+      const std::string note =
+          with_text == dropped.end()
+              ? fmt::format("{}: no speech was found", file)
+              : fmt::format("{}: no text was kept ({}); --format json shows what was dropped", file, with_text->reason);
+      output.messages.push_back([this, note] { console_.note(note); });
     }
     if (const auto skipped = result->num_skipped_packets; skipped > 0) {
       warn(fmt::format("{}: {} damaged {} left out", file, skipped, skipped == 1 ? "part was" : "parts were"));

@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <set>
@@ -99,6 +101,32 @@ TEST(File, NewFilesFollowTheUmaskAndOldOnesKeepTheirRights) {
   EXPECT_EQ(mode_of(folder / "new"), 0640u);
   EXPECT_EQ(mode_of(folder / "usual"), 0644u);
   EXPECT_EQ(mode_of(folder / "private"), 0600u);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(File, WritesWhereLinksLeadAndIntoWhatIsNoFile) {
+  const auto folder = fresh_folder();
+  const std::string text = "hello";
+  const auto bytes = std::as_bytes(std::span(text));
+  std::filesystem::create_directories(folder / "elsewhere");
+  std::filesystem::create_symlink("elsewhere/target", folder / "link");
+  ASSERT_TRUE(write_file_atomic(folder / "link", bytes).ok()) << "to nothing yet";
+  ASSERT_TRUE(write_file_atomic(folder / "link", bytes).ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(*read_file(folder / "elsewhere" / "target", 100), text);
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_FALSE(write_file_atomic(folder / "loop", bytes).ok());
+
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const int reader = ::open((folder / "pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  EXPECT_TRUE(write_file_atomic(folder / "pipe", bytes).ok());
+  char read[6] = {};
+  EXPECT_EQ(::read(reader, read, 5), 5);
+  EXPECT_STREQ(read, "hello");
+  ::close(reader);
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
+  EXPECT_FALSE(write_file_atomic(folder / "elsewhere", bytes).ok()) << "a folder";
   std::filesystem::remove_all(folder);
 }
 

@@ -54,6 +54,17 @@ int create_beside(const std::filesystem::path& path, std::string& name) {
   return fd;
 }
 
+/// False with `errno` set.
+bool write_all(int file, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(file, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
 }  // namespace
 
 Error file_error(std::string_view what, const std::filesystem::path& path, int error_number) {
@@ -99,24 +110,30 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
   return text;
 }
 
-Status write_file_atomic(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+Status write_file_atomic(const std::filesystem::path& named, std::span<const std::byte> bytes) {
+  struct stat old = {};
+  const bool replaces = ::stat(named.c_str(), &old) == 0;
+  if (replaces && !S_ISREG(old.st_mode)) {
+    const Descriptor file(::open(named.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+    if (file.get() < 0) return file_error("cannot write", named, errno);
+    return write_all(file.get(), bytes) ? Status() : file_error("cannot write", named, errno);
+  }
+  // Where a link leads, also one to a file that isn't there yet.
+  std::error_code ignored;
+  std::filesystem::path path = named;
+  for (int links = 0; links < 40 && std::filesystem::is_symlink(path, ignored); ++links) {
+    path = path.parent_path() / std::filesystem::read_symlink(path, ignored);
+  }
+  if (std::filesystem::is_symlink(path, ignored)) return file_error("cannot write", named, ELOOP);
   std::string temporary;
   const Descriptor file(create_beside(path, temporary));
   if (file.get() < 0) return file_error("cannot create", path, errno);
-  struct stat old = {};
-  const bool replaces = ::stat(path.c_str(), &old) == 0;
   const auto fail = [&](std::string_view what) {
     const int error_number = errno;
     ::unlink(temporary.c_str());
     return file_error(what, path, error_number);
   };
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    const ssize_t n = ::write(file.get(), bytes.data() + at, bytes.size() - at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail("cannot write");
-    at += static_cast<std::size_t>(n);
-  }
+  if (!write_all(file.get(), bytes)) return fail("cannot write");
   if (replaces && ::fchmod(file.get(), old.st_mode & 0777) != 0) return fail("cannot write");
   if (::fsync(file.get()) != 0) return fail("cannot write");
   if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot replace");

@@ -18,7 +18,8 @@ Error file_error(std::string_view what, const std::filesystem::path& path, int e
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes);
 
 /// Replaces `path` atomically: writes a temporary file beside it, syncs, renames. A file that was there keeps its
-/// rights, a new one has those that the umask leaves. Errors: kDiskFull, kIoError, ….
+/// rights, a new one has those that the umask leaves; of a link, what it leads to is replaced. What is no regular file,
+/// as /dev/stdout, is written to. Errors: kDiskFull, kIoError, ….
 Status write_file_atomic(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 /// A file mapped read-only into memory. Movable; the mapping lives as long as the object.

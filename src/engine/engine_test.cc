@@ -427,6 +427,30 @@ TEST(Engine, DoubtfulTextOfTheLongestWindowIsTriedWarmer) {
   EXPECT_EQ(f.run(r)->num_attempts, 1);
 }
 
+TEST(Engine, NoTextIsNoBetterThanDoubtfulText) {
+  // A loop, or nothing, which is a little less likely at first.
+  Fixture f(
+      [](int, int) {
+        return Script{.tokens = std::vector<int>(400, 33), .certainty = 14, .alternative = {fake_tokens().end_of_text}};
+      },
+      {}, {.max_branches = 5});
+  Request r = whole(4);
+  r.options.window = whisper::WindowPolicy::kFull;
+  r.options.search.best_of = 1;
+  r.options.search.temperatures = {0.8f};
+  bool was_empty = false;
+  for (r.options.search.seed = 0; r.options.search.seed < 20 && !was_empty; ++r.options.search.seed) {
+    was_empty = f.run(r)->suppressed == whisper::QualityIssue::kEmpty;
+  }
+  ASSERT_TRUE(was_empty) << "samples may be empty";
+  r.options.search.temperatures = {0, 0.8f, 0.8f, 0.8f, 0.8f, 0.8f, 0.8f, 0.8f, 0.8f, 0.8f};
+  const auto result = f.run(r);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->num_attempts, 10) << "as long as there is none without a doubt";
+  EXPECT_FALSE(result->suppressed);
+  EXPECT_EQ(result->segments.at(0).text, " w33");
+}
+
 TEST(Engine, OfDoubtfulTextsTheBestCounts) {
   // Without an alternative all of them loop.
   Fixture f([](int, int) { return Script{.tokens = std::vector<int>(400, 33), .certainty = 18}; }, {},

@@ -22,11 +22,11 @@ Error invalid(std::string message, std::string param) {
   return {ErrorCode::kInvalidArgument, std::move(message), std::move(param)};
 }
 
-/// conclude() for the loop's thread, where nobody else catches what standard containers or a text function throw.
-Result<NextAttempt> conclude_safely(WindowTask& task, const Model& model, whisper::Runner& runner,
-                                    const whisper::DecodedWindow& decoded) {
+/// A window's work on the loop's thread, where nobody else catches what standard containers or a text function throw.
+template <typename Work>
+auto safely(const Work& work) -> decltype(work()) {
   try {
-    return conclude(task, model, runner, decoded);
+    return work();
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::kOutOfMemory, "no memory for a window's text"};
   } catch (const std::exception& exception) {
@@ -92,6 +92,9 @@ Status Loop::check_search(const whisper::SearchOptions& search) const {
   }
   const auto& temperatures = search.temperatures;
   if (temperatures.empty()) return invalid("there is no temperature", "temperature");
+  if (temperatures.size() > whisper::kMaxTemperatures) {
+    return invalid(fmt::format("temperature: expected at most {}", whisper::kMaxTemperatures), "temperature");
+  }
   for (const float temperature : temperatures) {
     if (!(temperature >= 0) || !std::isfinite(temperature)) {
       return invalid(fmt::format("temperature {}: expected 0 or more", temperature), "temperature");
@@ -113,7 +116,7 @@ Status Loop::check_known_text(const whisper::DecodingOptions& options) const {
     const char* name = tokens == &options.prompt ? "prompt" : tokens == &options.prefix ? "prefix" : "draft";
     const auto most = static_cast<std::size_t>(tokens == &options.prompt ? half - 1 : half);
     if (tokens->size() > most) {
-      return invalid(fmt::format("{} tokens are too many, this model takes {}", tokens->size(), most), name);
+      return invalid(fmt::format("{}: {} tokens are too many, this model takes {}", name, tokens->size(), most), name);
     }
     for (const int token : *tokens) {
       // What was said before may stand there with its timestamps.
@@ -318,14 +321,14 @@ void Loop::encode_group(std::span<const int> chosen) {
   const auto end = Clock::now();
   std::uint64_t num_frames = 0;
   for (const auto& window : windows_) num_frames += static_cast<std::uint64_t>(window.num_frames);
-  for (const TaskPtr& task : active_) {
+  for (TaskPtr& task : active_) {
     if (task->decoder) continue;
     task->encoded = end;
     if (task->attempt == 0 && task->request.on_encoded) task->request.on_encoded();
     task->timings.encoded_s += seconds_between(begin, end);
-    task->start_decoding(model_, runner_->dims().max_text_positions);
-    limit_text(*task);
+    if (const Status started = start_decoding(*task); !started) answer(std::move(task), started.error());
   }
+  std::erase(active_, nullptr);
   const std::lock_guard lock(statistics_mutex_);
   ++statistics_.groups;
   statistics_.windows_encoded += windows_.size();
@@ -396,8 +399,12 @@ void Loop::count_live(double seconds, const std::array<double, scheduler::kNumCl
 
 // `first_row`: index of the task's first row in the runner's last step.
 Status Loop::accept_logits(WindowTask& task, int first_row) {
-  STENOD_RETURN_IF_ERROR(task.decoder->accept([&](int row) { return runner_->logits(first_row + row); }));
-  limit_text(task);
+  const Status accepted = safely([&]() -> Status {
+    STENOD_RETURN_IF_ERROR(task.decoder->accept([&](int row) { return runner_->logits(first_row + row); }));
+    limit_text(task);
+    return {};
+  });
+  if (!accepted) return accepted;
   const auto parents = task.decoder->parents();
   return parents.empty() ? Status() : runner_->fork(task.slot.index, parents);
 }
@@ -406,7 +413,7 @@ void Loop::conclude_finished() {
   for (TaskPtr& task : active_) {
     if (!task->decoder->finished()) continue;
     const auto decoded = task->decoder->take();
-    auto next = conclude_safely(*task, model_, *runner_, decoded);
+    auto next = safely([&] { return conclude(*task, model_, *runner_, decoded); });
     if (next && *next == NextAttempt::kWarmer) {
       if (const Status status = decode_warmer(*task); !status) next = status.error();
     }
@@ -436,11 +443,18 @@ void Loop::conclude_finished() {
   std::erase(active_, nullptr);
 }
 
+Status Loop::start_decoding(WindowTask& task) const {
+  return safely([&]() -> Status {
+    task.start_decoding(model_, runner_->dims().max_text_positions);
+    limit_text(task);
+    return {};
+  });
+}
+
 // The slot goes on with its window, as one sequence again.
 Status Loop::decode_warmer(WindowTask& task) {
   ++task.warmth;
-  task.start_decoding(model_, runner_->dims().max_text_positions);
-  limit_text(task);
+  STENOD_RETURN_IF_ERROR(start_decoding(task));
   const int first = 0;
   return runner_->fork(task.slot.index, {&first, 1});
 }

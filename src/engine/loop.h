@@ -44,11 +44,10 @@ class Loop {
   void count_passed_over();
   void count_tasks();
   void encode_group(std::span<const int> chosen);
-  bool encode_windows(std::span<const whisper::EncodeWindow> windows);
   void step(std::span<const int> chosen);
-  Status run_step(std::span<const whisper::StepRow> rows);
   Status accept_logits(WindowTask& task, int first_row);
   void conclude_finished();
+  Status start_decoding(WindowTask& task) const;
   Status decode_warmer(WindowTask& task);
   void limit_text(WindowTask& task) const;
   void count_live(double seconds, const std::array<double, scheduler::kNumClasses>& work_of);

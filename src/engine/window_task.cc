@@ -150,13 +150,16 @@ Continuation continuation_of(const Model& model, const whisper::DecodedWindow& d
           .tokens = {decoded.tokens.begin(), decoded.tokens.begin() + point.num_tokens}};
 }
 
-/// Of two doubtful results of a window: the one that does not repeat itself, else the likelier one.
+bool has_text(const WindowResult& result) { return !result.segments.empty() || !result.suppressed_text.empty(); }
+
+/// Of two doubtful results of a window: the one with text, else the one that does not repeat itself, else the likelier.
 bool is_better(const WindowResult& a, const WindowResult& b, const whisper::QualityThresholds& thresholds) {
   const auto repeats = [&](const WindowResult& result) {
     return result.doubt == whisper::QualityIssue::kRepetition ||
            result.suppressed == whisper::QualityIssue::kRepetition ||
            result.compression_ratio > thresholds.compression_ratio;
   };
+  if (has_text(a) != has_text(b)) return has_text(a);
   return repeats(a) != repeats(b) ? repeats(b) : a.avg_logprob > b.avg_logprob;
 }
 
@@ -243,7 +246,10 @@ Result<NextAttempt> conclude(WindowTask& task, const Model& model, whisper::Runn
     STENOD_RETURN_IF_ERROR(cut_and_time(task, model, runner, decoded, spans, result.segments));
     task.best = std::move(result);
   }
-  return verdict == whisper::Verdict::kWarmer ? NextAttempt::kWarmer : NextAttempt::kNone;
+  // Samples may have no text where the others had some: that is a choice as well.
+  const bool no_text =
+      assessment.issue == whisper::QualityIssue::kEmpty && task.may_be_warmer() && has_text(*task.best);
+  return verdict == whisper::Verdict::kWarmer || no_text ? NextAttempt::kWarmer : NextAttempt::kNone;
 }
 
 }  // namespace stenod::engine

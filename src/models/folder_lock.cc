@@ -41,8 +41,9 @@ Result<FolderLock> FolderLock::acquire(const std::filesystem::path& folder, cons
   std::error_code error;
   std::filesystem::create_directories(incoming, error);
   if (error) return file_error("cannot create", incoming, error.value());
-  // The lock file stays: removing it would let two processes hold locks on two files of one name.
-  const auto path = incoming / (name + ".lock");
+  // No model can have that name. The lock file stays: removing it would let two processes hold locks on two files of
+  // one name.
+  const auto path = incoming / (name + "~lock");
   FolderLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (lock.fd_ < 0) return file_error("cannot create", path, errno);
   if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {

@@ -93,7 +93,8 @@ std::optional<std::pair<int, int>> shard_of(std::string_view name) {
 
 bool is_described(std::string_view name) {
   static constexpr std::string_view kNames[] = {"config.json",    "generation_config.json", "preprocessor_config.json",
-                                                "tokenizer.json", "vocabulary.json",        "vocabulary.txt"};
+                                                "tokenizer.json", "vocabulary.json",        "vocabulary.txt",
+                                                "vocab.json"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
@@ -189,9 +190,10 @@ Status keep_model_files(HubSnapshot& snapshot) {
   };
   if (!holds("config.json"))
     return bad_listing(snapshot.repository, "no model that can be read: there is no config.json");
-  if (!holds("tokenizer.json") && !holds("vocabulary.json") && !holds("vocabulary.txt")) {
-    return bad_listing(snapshot.repository,
-                       "no model that can be read: there is no tokenizer.json, vocabulary.json or vocabulary.txt");
+  if (!holds("tokenizer.json") && !holds("vocabulary.json") && !holds("vocabulary.txt") && !holds("vocab.json")) {
+    return bad_listing(
+        snapshot.repository,
+        "no model that can be read: there is no tokenizer.json, vocabulary.json, vocabulary.txt or vocab.json");
   }
   std::function<bool(std::string_view)> is_weights;
   if (holds("model.bin")) {
@@ -241,7 +243,12 @@ Result<HubSnapshot> list_hub_files(const Hub& hub, const HubReference& reference
   for (;;) {
     net::HttpHead answer;
     const auto text = net::http_get_text(request, stop, &answer);
-    if (text) return parse_hub_listing(text->body, reference.repository);
+    if (text) {
+      auto listing = parse_hub_listing(text->body, reference.repository);
+      if (listing || listing.error().code != ErrorCode::kJsonMalformed) return listing;
+      return Error{listing.error().code,
+                   fmt::format("{}: no hub answers there: {}", request.url, listing.error().message), request.url};
+    }
     Status again = backoff.wait(text.error(), answer, false, stop);
     if (!again) return explain(std::move(again).error(), answer, hub, reference);
   }

@@ -63,7 +63,7 @@ Status Installation::finish(const std::vector<std::string>& files) const {
     if (std::find(files.begin(), files.end(), found->path().filename()) == files.end()) extra.push_back(found->path());
   }
   for (const auto& path : extra) fs::remove_all(path, error);
-  const fs::path old = incoming_.string() + ".old";
+  const fs::path old = incoming_.string() + "~old";  // no model's name
   fs::remove_all(old, error);
   fs::rename(target_, old, error);  // fails where there is none
   const bool has_old = !error;

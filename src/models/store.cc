@@ -161,6 +161,10 @@ Result<std::vector<ModelSummary>> Store::list() const {
 }
 
 Result<fs::path> Store::path(std::string_view name_or_path) const {
+  // A folder that happens to lie here takes no model's place.
+  if (check_model_name(std::string(name_or_path)).ok()) {
+    if (fs::path installed = folder_ / folder_name(folder_, name_or_path); holds_weights(installed)) return installed;
+  }
   fs::path folder(name_or_path);
   if (!name_or_path.empty() && is_file(folder)) return folder;
   if (name_or_path.empty() || !is_folder(folder)) {

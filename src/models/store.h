@@ -65,8 +65,8 @@ class Store {
   /// Reads and checks the model, and every file's checksum. Errors: those of path() and of reading the model.
   Result<ModelInfo> info(std::string_view name_or_path) const;
 
-  /// The folder or file that a setting names: a value with '/' and one that names an existing folder or file are paths,
-  /// others are names of installed models. OWNER/NAME is a pulled repository where no such path exists. Errors:
+  /// The folder or file that a setting names: the name of an installed model, else a path, if it has a '/' or names an
+  /// existing folder or file. OWNER/NAME is a pulled repository where no such path exists. Errors:
   /// kNotFound (no such path), kModelNotInstalled, kModelUnknown, kInvalidArgument, kModelMissingFile (the folder holds
   /// no weights).
   Result<std::filesystem::path> path(std::string_view name_or_path) const;

@@ -83,6 +83,8 @@ TEST_F(StoreTest, FindsNamesAndPaths) {
   const auto old = fs::current_path();
   fs::current_path(folder_);
   EXPECT_EQ(*store_.path("elsewhere"), "elsewhere");
+  fs::create_directories(folder_ / "own");
+  EXPECT_EQ(*store_.path("own"), store_.folder() / "own") << "a folder here takes no model's place";
   fs::current_path(old);
 
   const std::pair<std::string, ErrorCode> cases[] = {

@@ -66,6 +66,12 @@ Result<WhisperWeights> read_whisper(const fs::path& path) {
     return Error{ErrorCode::kNotFound, fmt::format("{}: there is no such file or folder", path.string()),
                  path.string()};
   }
+  const std::string extension = path.extension().string();
+  if (form == WhisperForm::kGgml &&
+      (path.filename() == "model.bin" || extension == ".safetensors" || extension == ".json")) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{} is part of a model; give the folder that it lies in", path.string()), path.string()};
+  }
   if (!form) {
     return Error{ErrorCode::kModelMissingFile,
                  fmt::format("{}: no Whisper model: {}; expected a folder with model.bin (faster-whisper) or "

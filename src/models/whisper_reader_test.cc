@@ -72,7 +72,8 @@ TEST_F(WhisperReader, SaysWhatItFoundInstead) {
   expect(folder_, ErrorCode::kModelMissingFile, "it holds config.json, pytorch_model.bin; expected");
   for (int i = 0; i < 10; ++i) std::ofstream(folder_ / std::to_string(i)) << "x";
   expect(folder_, ErrorCode::kModelMissingFile, " and more; expected");
-  expect(folder_ / "config.json", ErrorCode::kModelTruncated, "the file ends within the first number");
+  expect(folder_ / "config.json", ErrorCode::kInvalidArgument, "give the folder that it lies in");
+  expect(folder_ / "pytorch_model.bin", ErrorCode::kModelTruncated, "the file ends within the first number");
   std::ofstream(folder_ / "model.safetensors") << "x";
   EXPECT_EQ(find_whisper_form(folder_), WhisperForm::kHuggingFace);
   std::ofstream(folder_ / "model.bin") << "x";

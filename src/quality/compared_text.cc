@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "text/language.h"
 #include "text/normaliser.h"
 #include "text/utf8.h"
 
@@ -10,7 +11,7 @@ namespace stenod::quality {
 namespace {
 
 bool is_compared_by_character(std::string_view language) {
-  return language == "zh" || language == "ja" || language == "ko";
+  return language == "ko" || text::is_written_without_spaces(language);
 }
 
 Symbols symbols_of(const std::u32string& characters) {

@@ -26,6 +26,12 @@ Result<std::shared_ptr<const whisper::SuppressedTokens>> suppressed_tokens(const
           fmt::format("suppress_tokens: {} is no token of this model, which has 0 to {}; -1 stands for its own list",
                       token, recogniser.dims().vocab_size - 1),
           "suppress_tokens"};
+    } else if (token == recogniser.tokenizer().special().eot ||
+               token >= recogniser.tokenizer().special().timestamp_begin) {
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("suppress_tokens: {} is {}, which no text can do without", token,
+                               token == recogniser.tokenizer().special().eot ? "the end of text" : "a timestamp"),
+                   "suppress_tokens"};
     } else {
       suppressed->always.push_back(token);
     }

@@ -37,8 +37,8 @@ struct DecodingPlan {
   std::vector<int> initial_prompt;
 };
 
-/// Errors: kInvalidArgument with the setting's name: text that is too long for the model, a token that it doesn't have.
-/// Values of the search are checked by the engine.
+/// Error: kInvalidArgument with the setting's name: a token that the model doesn't have or can't do without. Values of
+/// the search, and whether prefix and prompt are too long together, are checked by the engine.
 Result<DecodingPlan> plan_decoding(const DecodingSettings& settings, const Recogniser& recogniser);
 
 /// Hotwords and what was said before them as one prompt of at most `max_tokens`: of what was said the last ones, of the

@@ -82,7 +82,8 @@ TEST_F(DecodingSettingsTest, SuppressedTokensAreTheModelsOwnAndThoseGiven) {
   EXPECT_EQ(plan(settings).options.suppressed->always, both);
   settings.suppress_blank = false;
   EXPECT_THAT(plan(settings).options.suppressed->at_begin, IsEmpty());
-  for (const int wrong : {-2, recogniser_->dims().vocab_size}) {
+  const auto& special = recogniser_->tokenizer().special();
+  for (const int wrong : {-2, recogniser_->dims().vocab_size, special.eot, special.timestamp_begin + 5}) {
     settings.suppress_tokens = std::vector<int>{wrong};
     const auto refused = plan_decoding(settings, *recogniser_);
     ASSERT_FALSE(refused.ok());

@@ -102,7 +102,11 @@ Status FileJob::settle(const Window& window, int channel, Result<engine::WindowR
     return {};
   }
   const Error& error = outcome.error();
-  if (error.code == ErrorCode::kCancelled || error.code == ErrorCode::kShuttingDown) return error;
+  // What is wrong with the request is wrong in every window.
+  if (error.code == ErrorCode::kCancelled || error.code == ErrorCode::kShuttingDown ||
+      error.code == ErrorCode::kInvalidArgument) {
+    return error;
+  }
   drop(window, channel, std::string(error_name(error.code)), {});
   fail(error);
   return {};

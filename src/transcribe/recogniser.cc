@@ -1,5 +1,7 @@
 #include "transcribe/recogniser.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -64,8 +66,11 @@ Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) 
   STENOD_ASSIGN_OR_RETURN(auto vad, vad::SileroVad::load(options.vad_file));
   parts.vad = std::make_unique<vad::SileroVad>(std::move(vad));
   const models::WhisperGenerationConfig& generation = files.weights.generation;
-  parts.suppressed = std::make_shared<const whisper::SuppressedTokens>(
-      whisper::SuppressedTokens{generation.suppress_tokens, generation.suppress_begin_tokens});
+  whisper::SuppressedTokens suppressed = {generation.suppress_tokens, generation.suppress_begin_tokens};
+  // No text can do without these, whatever a file says.
+  const text::SpecialTokens& special = parts.tokenizer->special();
+  std::erase_if(suppressed.always, [&](int token) { return token == special.eot || token >= special.timestamp_begin; });
+  parts.suppressed = std::make_shared<const whisper::SuppressedTokens>(std::move(suppressed));
 
   whisper::RunnerLimits limits;
   limits.num_slots = options.num_slots;
@@ -73,8 +78,13 @@ Result<RecogniserParts> RecogniserParts::load(const RecogniserOptions& options) 
   limits.max_rows = std::max(64, 5 * options.num_slots);
   limits.max_branches = whisper::kMaxBranches;
   limits.max_group_frames = 2 * whisper::kMaxEncoderFrames;
-  STENOD_ASSIGN_OR_RETURN(parts.runner, whisper::BackendRunner::create(std::move(backend), std::move(files.weights),
-                                                                       parts.compute_type, limits));
+  auto runner =
+      whisper::BackendRunner::create(std::move(backend), std::move(files.weights), parts.compute_type, limits);
+  if (!runner && runner.error().code == ErrorCode::kInvalidArgument) {
+    return Error{ErrorCode::kModelBadValue, fmt::format("{}: {}", options.model_path.string(), runner.error().message),
+                 options.model_path.string()};
+  }
+  STENOD_ASSIGN_OR_RETURN(parts.runner, std::move(runner));
   return parts;
 }
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kSamplesPerEncoderFrame = 320;
 // What is left of a clip behind its last window and shorter than this holds no word.
+constexpr std::int64_t kLeastAdvance = audio::kSampleRate / 2;  // or a crafted file may cost 1500 windows for 30 s
 constexpr std::int64_t kShortestRest = audio::kSampleRate / 10;
 
 std::int64_t to_samples(double seconds_on_tape) {
@@ -98,7 +99,7 @@ Status SequentialJob::transcribe_window(std::size_t index, bool at_end) {
     // Silence says nothing about what is said after it.
     if (result.suppressed != whisper::QualityIssue::kNoSpeech) remember(channel, result);
   }
-  channel.seek += advance;
+  channel.seek += std::max(advance, std::min(num_samples, kLeastAdvance));
   STENOD_RETURN_IF_ERROR(settle(window, static_cast<int>(index), std::move(outcome)));
   set_done(channel.tape.recorded_from(channel.seek));
   return {};
@@ -163,6 +164,7 @@ void SequentialJob::remember(Channel& channel, const engine::WindowResult& resul
   // The tokens of the segments that are kept, and the timestamp behind each.
   std::size_t num_text = 0;
   for (const engine::Segment& segment : result.segments) num_text += segment.tokens.size();
+  if (num_text == 0) return;
   const auto& special = recogniser().tokenizer().special();
   for (const int token : result.continuation.tokens) {
     const bool is_text = token < special.eot;

@@ -175,6 +175,22 @@ TEST_F(SequentialJobTest, APrefixBeginsTheFirstWindowAlone) {
   EXPECT_THAT(transcript_of(noise(40, 1)).segments[0].text, HasSubstr(" Yes"));
 }
 
+TEST_F(SequentialJobTest, APrefixThatIsTooLongIsAnErrorAndNoLostWindow) {
+  load({{.text = "<|0.00|> One"}, {.text = "<|0.00|> Two"}});
+  options_.decoding.prefix = std::string(300, 'x');
+  const auto result = transcribe(noise(40, 1));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(result.error().param, "prefix");
+}
+
+TEST_F(SequentialJobTest, ManyShortSegmentsDoNotCostAWindowEach) {
+  // A file that is made so could otherwise ask for 50 windows a second.
+  load(std::vector<testing::ScriptedWindow>(100, {.text = "<|0.00|> x<|0.02|><|0.02|> y<|0.04|><|0.04|>"}));
+  transcript_of(noise(5, 1));
+  EXPECT_LE(prompts_.size(), 11u);
+}
+
 TEST_F(SequentialJobTest, SilenceIsCutOutAndTimesAreThoseOfTheRecording) {
   options_.vad = true;
   load({{.text = "<|0.40|> One.<|3.40|><|4.20|> Two.<|6.20|>"}});

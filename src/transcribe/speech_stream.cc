@@ -7,8 +7,6 @@ namespace stenod::transcribe {
 namespace {
 
 constexpr std::int64_t kRate = audio::kSampleRate;
-constexpr std::int64_t kMaxPause = 10 * kRate;
-
 /// Nearly as faster-whisper's batched pipeline: any pause ends a stretch of speech, padding joins those that are close.
 vad::SegmenterOptions segmenter_options() {
   vad::SegmenterOptions options;
@@ -35,13 +33,13 @@ void limit_to_window(audio::LogMel& features) {
   features.values.resize(static_cast<std::size_t>(audio::kMaxWindowFrames * features.num_mels));
 }
 
-Result<SpeechStream> SpeechStream::create(const vad::SileroVad* vad, int num_mels) {
+Result<SpeechStream> SpeechStream::create(const vad::SileroVad* vad, int num_mels, std::int64_t max_pause_samples) {
   STENOD_ASSIGN_OR_RETURN(auto finder, SpeechFinder::create(vad, segmenter_options()));
-  return SpeechStream(std::move(finder), num_mels);
+  return SpeechStream(std::move(finder), num_mels, max_pause_samples);
 }
 
-SpeechStream::SpeechStream(SpeechFinder finder, int num_mels)
-    : finder_(std::move(finder)), packer_(kMaxPause), extractor_(num_mels) {
+SpeechStream::SpeechStream(SpeechFinder finder, int num_mels, std::int64_t max_pause_samples)
+    : finder_(std::move(finder)), packer_(max_pause_samples), extractor_(num_mels) {
   features_.num_mels = num_mels;
 }
 

@@ -33,11 +33,15 @@ whisper::QualityThresholds thresholds_for(float speech_peak, const whisper::Qual
 /// Takes off the last frames of a full window, which see beyond its 30 s.
 void limit_to_window(audio::LogMel& features);
 
+inline constexpr std::int64_t kMaxPauseSamples = 10 * audio::kSampleRate;
+
 /// One channel of a recording, from samples to windows of speech. Holds at most about a minute of samples. One thread.
 class SpeechStream {
  public:
-  /// `vad` may be null: then all is speech, cut where it is most quiet. It must outlive the stream.
-  static Result<SpeechStream> create(const vad::SileroVad* vad, int num_mels);
+  /// `vad` may be null: then all is speech, cut where it is most quiet. It must outlive the stream. A longer pause than
+  /// `max_pause_samples` ends a window.
+  static Result<SpeechStream> create(const vad::SileroVad* vad, int num_mels,
+                                     std::int64_t max_pause_samples = kMaxPauseSamples);
 
   /// The next samples; appends the windows that they complete.
   void push(std::span<const std::int16_t> samples, std::vector<SpeechWindow>& windows);
@@ -50,7 +54,7 @@ class SpeechStream {
   std::int64_t num_samples() const { return finder_.num_samples(); }
 
  private:
-  SpeechStream(SpeechFinder finder, int num_mels);
+  SpeechStream(SpeechFinder finder, int num_mels, std::int64_t max_pause_samples);
 
   void pack(const vad::SpeechSegment& speech, std::vector<SpeechWindow>& windows);
   SpeechWindow complete(Window window);

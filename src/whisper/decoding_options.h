@@ -49,6 +49,9 @@ struct SuppressedTokens {
 
 /// Hypotheses of one window that are followed at once, at most.
 inline constexpr int kMaxBranches = 8;
+/// What makes sense to ask for: above 2 samples are noise.
+inline constexpr double kMaxTemperature = 2;
+inline constexpr std::size_t kMaxTemperatures = 20;
 
 /// How the text of a window is searched for.
 struct SearchOptions {

@@ -94,8 +94,7 @@ Assessment assess(const QualityFigures& figures, const QualityThresholds& thresh
 
   // A caught loop has lost its repeats, so what is left is judged by the same figures as any other text.
   const bool repeats_itself = figures.compression_ratio > thresholds.compression_ratio;
-  const bool loop_of_guesses =
-      figures.finish == FinishReason::kRepetition && figures.avg_logprob < thresholds.avg_logprob;
+  const bool loop_of_guesses = *issue == QualityIssue::kRepetition && figures.avg_logprob < thresholds.avg_logprob;
   const bool silent_or_empty = *issue == QualityIssue::kNoSpeech || *issue == QualityIssue::kEmpty;
   const bool suppress = silent_or_empty || repeats_itself || loop_of_guesses;
   return {suppress ? Verdict::kSuppress : Verdict::kAccept, issue};

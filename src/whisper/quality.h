@@ -24,7 +24,7 @@ int window_frames(int real_frames, int attempt, WindowPolicy policy);
 /// What is wrong with a result.
 enum class QualityIssue {
   kNoSpeech,          ///< the model itself says that nobody speaks
-  kRepetition,        ///< a loop was caught
+  kRepetition,        ///< a loop was caught, or the text is_repeated()
   kCompressionRatio,  ///< the text repeats itself
   kLowLogprob,        ///< the model was guessing
   kTokenRate,         ///< more text than anyone can say in that time
@@ -49,7 +49,7 @@ struct QualityFigures {
   float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
   int max_text_tokens = 0;   ///< more than anyone says in that time, in that language
-  bool is_repeated = false;  ///< the whole text is something said several times
+  bool is_repeated = false;  ///< see is_repeated()
   FinishReason finish = FinishReason::kEndOfText;
 };
 

@@ -269,7 +269,7 @@ def test_pull_of_repositories_that_are_not_there(stenod, hub, tmp_path, name):
     result = stenod("model", "pull", name, env=pull_environment(hub, tmp_path))
     assert result.code == 1 and result.out == ""
     assert name.split("@")[0] in result.err
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and not path.name.endswith("~lock")] == []
 
 
 def test_list_fits_a_terminal_and_is_json(stenod, tmp_path):

@@ -179,7 +179,8 @@ Status PackedMatrix::pack_panels(const LinearSource& source, const Layout& layou
       const std::int64_t output = panel_index * width + i;
       source.read_row(output, values);
       if (!all_finite(values)) {
-        return Error{ErrorCode::kInvalidArgument, fmt::format("row {} holds a value that is not finite", output)};
+        return Error{ErrorCode::kInvalidArgument,
+                     fmt::format("row {} of a weight holds a value that is not finite", output)};
       }
       store_row(output, values, rows.get() + i * input_row_bytes());
     }
