@@ -375,6 +375,24 @@ TEST(Engine, DoubtfulTextIsRepeatedInLongerWindows) {
   }
 }
 
+Request whole(int id, int num_frames = 300) {
+  Request r = request(id, num_frames);
+  r.options.segmentation = whisper::Segmentation::kWhole;
+  return r;
+}
+
+TEST(Engine, PunctuationHidesNoRepetition) {
+  // "w33. w33 w33. w33. w33 …": the tokens do not repeat themselves, the words do.
+  const auto doubt_about = [](const std::vector<int>& tokens) {
+    Fixture f([&](int, int) { return Script{.tokens = tokens}; });
+    Request r = whole(4);
+    r.options.may_repeat = false;
+    return f.run(r)->doubt;
+  };
+  EXPECT_EQ(doubt_about({33, 1, 33, 33, 2, 33, 3, 33, 33, 33, 4, 33, 33, 5, 33}), whisper::QualityIssue::kRepetition);
+  EXPECT_NE(doubt_about({33, 1, 33, 33, 2, 40, 3, 33, 33, 33, 4, 41, 33, 5, 33}), whisper::QualityIssue::kRepetition);
+}
+
 TEST(Engine, PartialsAndFullWindowsAreNotRepeated) {
   Fixture f([](int id, int n) { return looping_below(2000, id, n); });
   auto partial = request(4);
@@ -392,12 +410,6 @@ TEST(Engine, PartialsAndFullWindowsAreNotRepeated) {
 /// Says the same word for ever, or something else that is a little less likely at the beginning.
 Script tempted(int, int) {
   return {.tokens = std::vector<int>(400, 33), .certainty = 14, .alternative = {20, 31, 22, 43, 24, 55}};
-}
-
-Request whole(int id, int num_frames = 300) {
-  Request r = request(id, num_frames);
-  r.options.segmentation = whisper::Segmentation::kWhole;
-  return r;
 }
 
 TEST(Engine, DoubtfulTextOfTheLongestWindowIsTriedWarmer) {

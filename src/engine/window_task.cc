@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
+#include <unordered_map>
 
 #include "text/compression_ratio.h"
+#include "text/normaliser.h"
 #include "whisper/alignment.h"
 #include "whisper/quality.h"
 #include "whisper/segments.h"
@@ -150,6 +153,19 @@ Continuation continuation_of(const Model& model, const whisper::DecodedWindow& d
           .tokens = {decoded.tokens.begin(), decoded.tokens.begin() + point.num_tokens}};
 }
 
+/// A number for each word, the same for "No," and "no".
+std::vector<int> number_words(std::string_view text) {
+  const std::string normal = text::normalise_basic(text);
+  std::vector<int> numbers;
+  std::unordered_map<std::string_view, int> known;
+  for (std::string_view rest = normal; !rest.empty();) {
+    const std::string_view word = rest.substr(0, rest.find(' '));
+    if (!word.empty()) numbers.push_back(known.emplace(word, static_cast<int>(known.size())).first->second);
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+  }
+  return numbers;
+}
+
 bool has_text(const WindowResult& result) { return !result.segments.empty() || !result.suppressed_text.empty(); }
 
 /// Of two doubtful results of a window: the one with text, else the one that does not repeat itself, else the likelier.
@@ -226,7 +242,8 @@ Result<NextAttempt> conclude(WindowTask& task, const Model& model, whisper::Runn
       .language_probability = decoded.language_probability,
       .num_text_tokens = blank ? 0 : num_text_tokens,
       .max_text_tokens = model.text.max_text_tokens(decoded.language_token, seconds),
-      .is_repeated = whisper::is_repeated(text_tokens, options.prefix.size()),
+      .is_repeated = whisper::is_repeated(text_tokens, options.prefix.size()) ||
+                     (options.prefix.empty() && whisper::has_suspicious_copies(number_words(text))),
       .finish = decoded.finish};
   const auto verdict =
       whisper::assess(figures, options.thresholds, {task.may_be_longer(), task.may_be_warmer()}).verdict;

@@ -7,7 +7,7 @@ namespace {
 
 // Between this and what text::RepetitionDetector calls a loop there is what people say, and what models say more often.
 constexpr std::size_t kSuspiciousCopies = 5;
-constexpr std::size_t kSuspiciousTokens = 10;
+constexpr std::size_t kSuspiciousItems = 10;
 
 std::optional<QualityIssue> find_issue(const QualityFigures& figures, const QualityThresholds& thresholds) {
   const bool guessing = figures.avg_logprob < thresholds.avg_logprob;
@@ -44,6 +44,17 @@ int window_frames(int real_frames, int attempt, WindowPolicy policy) {
   return std::min(kMaxEncoderFrames, attempt == 0 ? rounded : 2 * rounded);
 }
 
+bool has_suspicious_copies(std::span<const int> items) {
+  for (std::size_t period = 1; kSuspiciousCopies * period <= items.size(); ++period) {
+    std::size_t matches = 0;  // of the last items with those one period before
+    for (std::size_t i = period; i < items.size(); ++i) {
+      matches = items[i] == items[i - period] ? matches + 1 : 0;
+      if (matches + period >= std::max(kSuspiciousCopies * period, kSuspiciousItems)) return true;
+    }
+  }
+  return false;
+}
+
 bool is_repeated(std::span<const int> text_tokens, std::size_t num_given) {
   const std::size_t num_own = text_tokens.size() - std::min(num_given, text_tokens.size());
   const std::size_t longest = std::min(num_own, text_tokens.size() / 2);
@@ -52,16 +63,10 @@ bool is_repeated(std::span<const int> text_tokens, std::size_t num_given) {
     if (std::equal(second.begin(), second.end(), text_tokens.last(2 * length).begin())) return true;
   }
   const auto own = text_tokens.last(num_own);
-  for (std::size_t period = 1; 3 * period <= num_own; ++period) {
-    std::size_t matches = 0;  // of the last tokens with those one period before
-    for (std::size_t i = period; i < num_own; ++i) {
-      matches = own[i] == own[i - period] ? matches + 1 : 0;
-      const std::size_t stretch = matches + period;
-      if (stretch >= std::max(kSuspiciousCopies * period, kSuspiciousTokens)) return true;
-    }
-    if (period >= 2 && matches + period == num_own) return true;
+  for (std::size_t period = 2; 3 * period <= num_own; ++period) {
+    if (std::equal(own.begin() + static_cast<std::ptrdiff_t>(period), own.end(), own.begin())) return true;
   }
-  return false;
+  return has_suspicious_copies(own);
 }
 
 std::string_view issue_name(QualityIssue issue) {

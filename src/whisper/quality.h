@@ -35,8 +35,11 @@ enum class QualityIssue {
 /// A stable name, for instance "no_speech": the reason that users see for audio without text.
 std::string_view issue_name(QualityIssue issue);
 
+/// Whether something stands five times in a row, ten items (tokens or words) in all.
+bool has_suspicious_copies(std::span<const int> items);
+
 /// Whether text is the same four or more tokens twice, or two or more tokens three times and oftener, and nothing else;
-/// or holds something five times in a row, ten tokens in all. Too short for a loop to be noticed, but what models write
+/// or has_suspicious_copies(). Too short for a loop to be noticed, but what models write
 /// about short windows and noise more often than people say it.
 /// The first `num_given` tokens were given to the model: they may be the beginning of what it then repeats, or all that
 /// it writes once more.
@@ -49,7 +52,7 @@ struct QualityFigures {
   float language_probability = 1;  ///< 1 when the language was given
   int num_text_tokens = 0;
   int max_text_tokens = 0;   ///< more than anyone says in that time, in that language
-  bool is_repeated = false;  ///< see is_repeated()
+  bool is_repeated = false;  ///< is_repeated(), or its words has_suspicious_copies()
   FinishReason finish = FinishReason::kEndOfText;
 };
 
