@@ -77,7 +77,8 @@ Status check_output_files(std::span<const std::filesystem::path> outputs,
     const std::filesystem::path folder = output.has_parent_path() ? output.parent_path() : ".";
     std::error_code ignored;
     if (!std::filesystem::is_directory(folder, ignored)) {
-      return invalid(fmt::format("{}: there is no folder {}", output.string(), folder.string()));
+      return Error{ErrorCode::kNotFound, fmt::format("{}: there is no folder {}", output.string(), folder.string()),
+                   "output"};
     }
     if (std::filesystem::is_directory(output, ignored)) {
       return invalid(fmt::format("{} is a folder; name a file in it", output.string()));

@@ -18,7 +18,8 @@ Result<std::vector<std::vector<std::filesystem::path>>> plan_output_files(const 
                                                                           std::span<const text::Format> formats);
 
 /// Before an hour of work whose result would be lost, or would replace what it is about: each output, where it is not
-/// empty, lies in a folder that is there, and is no folder, no input and no other output. Error: kInvalidArgument.
+/// empty, lies in a folder that is there, and is no folder, no input and no other output. Errors: kInvalidArgument,
+/// kNotFound (its folder).
 Status check_output_files(std::span<const std::filesystem::path> outputs,
                           std::span<const std::filesystem::path> inputs);
 
