@@ -128,7 +128,7 @@ model_dir() {
 }
 
 # model_path NAME: where a downloaded model lies; fails when it isn't there. Asked from the root folder, since the
-# program takes a name for a path where a folder of that name exists.
+# program takes the name of a model that is not installed for a path where a folder of that name exists.
 model_path() {
   local path
   path=$(export STENOD_MODEL_DIR && STENOD_MODEL_DIR=$(model_dir) && cd / &&

@@ -118,6 +118,7 @@ TEST(File, WritesWhereLinksLeadAndIntoWhatIsNoFile) {
   EXPECT_FALSE(write_file_atomic(folder / "loop", bytes).ok());
 
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_FALSE(write_file_atomic(folder / "pipe", bytes).ok()) << "nobody reads";
   const int reader = ::open((folder / "pipe").c_str(), O_RDONLY | O_NONBLOCK);
   ASSERT_GE(reader, 0);
   EXPECT_TRUE(write_file_atomic(folder / "pipe", bytes).ok());

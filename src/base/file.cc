@@ -114,8 +114,9 @@ Status write_file_atomic(const std::filesystem::path& named, std::span<const std
   struct stat old = {};
   const bool replaces = ::stat(named.c_str(), &old) == 0;
   if (replaces && !S_ISREG(old.st_mode)) {
-    const Descriptor file(::open(named.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
-    if (file.get() < 0) return file_error("cannot write", named, errno);
+    // A pipe that nobody reads is an error at once, and no wait for ever.
+    const Descriptor file(::open(named.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (file.get() < 0 || ::fcntl(file.get(), F_SETFL, 0) != 0) return file_error("cannot write", named, errno);
     return write_all(file.get(), bytes) ? Status() : file_error("cannot write", named, errno);
   }
   // Where a link leads, also one to a file that isn't there yet.

@@ -14,8 +14,9 @@ namespace stenod::transcribe {
 namespace {
 
 constexpr std::int64_t kSamplesPerEncoderFrame = 320;
+// Less from window to window, and a crafted file could cost 50 windows a second.
+constexpr std::int64_t kLeastAdvance = audio::kSampleRate / 2;
 // What is left of a clip behind its last window and shorter than this holds no word.
-constexpr std::int64_t kLeastAdvance = audio::kSampleRate / 2;  // or a crafted file may cost 1500 windows for 30 s
 constexpr std::int64_t kShortestRest = audio::kSampleRate / 10;
 
 std::int64_t to_samples(double seconds_on_tape) {

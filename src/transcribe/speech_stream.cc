@@ -7,6 +7,7 @@ namespace stenod::transcribe {
 namespace {
 
 constexpr std::int64_t kRate = audio::kSampleRate;
+
 /// Nearly as faster-whisper's batched pipeline: any pause ends a stretch of speech, padding joins those that are close.
 vad::SegmenterOptions segmenter_options() {
   vad::SegmenterOptions options;

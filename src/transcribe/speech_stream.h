@@ -33,6 +33,7 @@ whisper::QualityThresholds thresholds_for(float speech_peak, const whisper::Qual
 /// Takes off the last frames of a full window, which see beyond its 30 s.
 void limit_to_window(audio::LogMel& features);
 
+/// What is said after a longer pause has little to do with what was said before.
 inline constexpr std::int64_t kMaxPauseSamples = 10 * audio::kSampleRate;
 
 /// One channel of a recording, from samples to windows of speech. Holds at most about a minute of samples. One thread.

@@ -39,8 +39,8 @@ std::string_view issue_name(QualityIssue issue);
 bool has_suspicious_copies(std::span<const int> items);
 
 /// Whether text is the same four or more tokens twice, or two or more tokens three times and oftener, and nothing else;
-/// or has_suspicious_copies(). Too short for a loop to be noticed, but what models write
-/// about short windows and noise more often than people say it.
+/// or has_suspicious_copies(). Too short for a loop to be noticed, but what models write about short windows and noise
+/// more often than people say it.
 /// The first `num_given` tokens were given to the model: they may be the beginning of what it then repeats, or all that
 /// it writes once more.
 bool is_repeated(std::span<const int> text_tokens, std::size_t num_given = 0);

@@ -153,8 +153,8 @@ SampledToken SamplingRules::draw(std::span<const int> sampled, std::span<float> 
   const Choice choice = look_at(sampled, logits);
   if (std::isnan(choice.log_sum_exp)) return {tokens_.end_of_text, choice.log_sum_exp};
   const float max = std::max(choice.best_text.max, choice.best_timestamp.max);
-  constexpr float kColdest =
-      1e-3f;  // below which only the likeliest is ever drawn, and 1 / temperature may be infinite
+  // Below, only the likeliest would ever be drawn, and 1 / temperature may be infinite.
+  constexpr float kColdest = 1e-3f;
   const float scale = 1 / std::max(temperature, kColdest);
   const double text = sum_scaled_exp(choice.text, max, scale);
   const double target = uniform * (text + sum_scaled_exp(choice.timestamps, max, scale));
