@@ -71,6 +71,9 @@ void read_decoding(RequestFields& fields, transcribe::DecodingSettings& settings
   search.best_of = fields.whole_number("best_of", 1, whisper::kMaxBranches).value_or(search.best_of);
   read_number(fields, "patience", 0.01, 100, search.patience);
   read_number(fields, "length_penalty", -10, 10, search.length_penalty);
+  read_number(fields, "repetition_penalty", 0.01, 100, search.repetition_penalty);
+  search.no_repeat_ngram_size =
+      fields.whole_number("no_repeat_ngram_size", 0, whisper::kMaxNgramSize).value_or(search.no_repeat_ngram_size);
   read_temperatures(fields, search.temperatures);
   search.seed = static_cast<std::uint64_t>(
       fields.whole_number("seed", 0, std::numeric_limits<int>::max()).value_or(static_cast<int>(search.seed)));

@@ -229,6 +229,8 @@ TEST_F(RequestTest, DecodingAsAskedFor) {
                                {"best_of", "2"},
                                {"patience", "1.5"},
                                {"length_penalty", "-0.5"},
+                               {"repetition_penalty", "1.2"},
+                               {"no_repeat_ngram_size", "4"},
                                {"temperature", "0,0.5"},
                                {"seed", "7"},
                                {"compression_ratio_threshold", "2"},
@@ -247,6 +249,8 @@ TEST_F(RequestTest, DecodingAsAskedFor) {
   EXPECT_EQ(decoding.search.best_of, 2);
   EXPECT_FLOAT_EQ(decoding.search.patience, 1.5f);
   EXPECT_FLOAT_EQ(decoding.search.length_penalty, -0.5f);
+  EXPECT_FLOAT_EQ(decoding.search.repetition_penalty, 1.2f);
+  EXPECT_EQ(decoding.search.no_repeat_ngram_size, 4);
   EXPECT_EQ(decoding.search.temperatures, (std::vector<float>{0, 0.5f}));
   EXPECT_EQ(decoding.search.seed, 7u);
   EXPECT_FLOAT_EQ(decoding.thresholds.compression_ratio, 2);
@@ -328,6 +332,8 @@ TEST_F(RequestTest, DecodingThatIsWrongIsNamed) {
       {"best_of", {"0", "9"}},
       {"patience", {"0", "nan", "101"}},
       {"length_penalty", {"inf", "11"}},
+      {"repetition_penalty", {"0", "101"}},
+      {"no_repeat_ngram_size", {"-1", "101"}},
       {"temperature", {"", "-0.1", "2.1", "0,", ",0", "0;1", "nan", "0, 0.2"}},
       {"seed", {"-1", "1.5"}},
       {"compression_ratio_threshold", {"-1", ""}},

@@ -150,6 +150,10 @@ TEST_F(CommandLineTest, HowTextIsFound) {
                                                 "1.5",
                                                 "--length-penalty",
                                                 "-0.5",
+                                                "--repetition-penalty",
+                                                "1.2",
+                                                "--no-repeat-ngram-size",
+                                                "4",
                                                 "--temperature",
                                                 "0,0.5",
                                                 "a.wav",
@@ -179,6 +183,8 @@ TEST_F(CommandLineTest, HowTextIsFound) {
   EXPECT_EQ(decoding.search.best_of, 3);
   EXPECT_FLOAT_EQ(decoding.search.patience, 1.5f);
   EXPECT_FLOAT_EQ(decoding.search.length_penalty, -0.5f);
+  EXPECT_FLOAT_EQ(decoding.search.repetition_penalty, 1.2f);
+  EXPECT_EQ(decoding.search.no_repeat_ngram_size, 4);
   EXPECT_THAT(decoding.search.temperatures, ElementsAre(0, 0.5f));
   EXPECT_EQ(decoding.search.seed, 7u);
   EXPECT_FLOAT_EQ(decoding.thresholds.compression_ratio, 2);

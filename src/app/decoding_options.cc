@@ -20,6 +20,11 @@ void add_decoding_options(CLI::App& app, transcribe::DecodingSettings& settings)
       ->check(number(0.01, 100));
   add("--length-penalty", search.length_penalty, "Hypotheses compare by log-probability / length ^ this", "X")
       ->check(number(-10, 10));
+  add("--repetition-penalty", search.repetition_penalty, "Above 1: words that were said become less likely", "X")
+      ->check(number(0.01, 100));
+  add("--no-repeat-ngram-size", search.no_repeat_ngram_size, "No window holds so many tokens in a row twice; 0: it may",
+      "N")
+      ->check(whole_number(0, whisper::kMaxNgramSize));
   add("--temperature", search.temperatures, "Tried one after the other while a text is doubtful", "T,...")
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -40,7 +45,8 @@ void add_decoding_options(CLI::App& app, transcribe::DecodingSettings& settings)
   add("--prefix", settings.prefix, "What the text of a window begins with", "TEXT");
   add("--suppress-tokens", settings.suppress_tokens, "Never written; -1: the model's own list", "ID,...")
       ->delimiter(',')
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->check(whole_number(-1, std::numeric_limits<int>::max()));
   app.add_flag("!--no-suppress-blank", settings.suppress_blank, "A window's text may begin with a blank or be empty")
       ->group(kGroup);
   add("--max-initial-timestamp", settings.max_initial_timestamp_s,

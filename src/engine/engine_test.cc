@@ -601,6 +601,8 @@ TEST(Engine, RequestsThatTheModelCannotTakeAreRefused) {
   expect_search_refused("patience", [](auto& search) { search.patience = 0; });
   expect_search_refused("length_penalty",
                         [](auto& search) { search.length_penalty = std::numeric_limits<float>::quiet_NaN(); });
+  expect_search_refused("repetition_penalty", [](auto& search) { search.repetition_penalty = 0; });
+  expect_search_refused("no_repeat_ngram_size", [](auto& search) { search.no_repeat_ngram_size = -1; });
   r = request(1);
   r.options.prompt.assign(224, 11);
   expect_refused(r, "prompt");

@@ -107,6 +107,14 @@ Status Loop::check_search(const whisper::SearchOptions& search) const {
     return invalid(fmt::format("patience {}: expected more than 0", search.patience), "patience");
   }
   if (!std::isfinite(search.length_penalty)) return invalid("length_penalty: expected a number", "length_penalty");
+  if (!(search.repetition_penalty > 0) || !std::isfinite(search.repetition_penalty)) {
+    return invalid(fmt::format("repetition_penalty {}: expected more than 0", search.repetition_penalty),
+                   "repetition_penalty");
+  }
+  if (search.no_repeat_ngram_size < 0) {
+    return invalid(fmt::format("no_repeat_ngram_size {}: expected 0 or more", search.no_repeat_ngram_size),
+                   "no_repeat_ngram_size");
+  }
   return {};
 }
 

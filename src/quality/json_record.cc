@@ -91,6 +91,8 @@ Error JsonRecord::error(std::string_view member, std::string_view what) const {
 
 Status for_each_line(std::string_view contents, std::string_view file, ErrorCode code,
                      const std::function<Status(const JsonRecord&)>& visit) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // which editors on Windows put there
+  if (contents.starts_with(kByteOrderMark)) contents.remove_prefix(kByteOrderMark.size());
   std::size_t line = 0;
   while (!contents.empty()) {
     const std::size_t end = std::min(contents.find('\n'), contents.size());

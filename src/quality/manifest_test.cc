@@ -52,6 +52,12 @@ TEST(Manifest, ReadsRecordings) {
   EXPECT_EQ((*manifest)[2].language, "de");
 }
 
+TEST(Manifest, MayBeginWithAByteOrderMark) {
+  const auto manifest = parse_manifest("\xEF\xBB\xBF" + std::string(kGood), "set.jsonl");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->front().id, "a");
+}
+
 TEST(Manifest, SaysWhatIsWrongAndWhere) {
   expect_refused("", ErrorCode::kManifestMalformed, "set.jsonl: holds no recording");
   expect_refused(std::string(kGood) + "\n{\"id\": ", ErrorCode::kJsonMalformed, "set.jsonl, line 2: at byte");

@@ -52,6 +52,7 @@ inline constexpr int kMaxBranches = 8;
 /// What makes sense to ask for: above 2 samples are noise.
 inline constexpr double kMaxTemperature = 2;
 inline constexpr std::size_t kMaxTemperatures = 20;
+inline constexpr int kMaxNgramSize = 100;
 
 /// How the text of a window is searched for.
 struct SearchOptions {
@@ -59,7 +60,11 @@ struct SearchOptions {
   int best_of = 5;           ///< at higher temperatures: independent samples, of which the best counts; as many at most
   float patience = 1;        ///< a beam search is over after beam_size * patience ended hypotheses
   float length_penalty = 1;  ///< hypotheses are compared by log-probability / length ^ this
-  std::uint64_t seed = 0;    ///< of the samples: the same seed gives the same text
+  /// Logits of tokens that a hypothesis holds are divided by this where they are positive, else multiplied (CTRL,
+  /// arXiv 1909.05858). 1: none.
+  float repetition_penalty = 1;
+  int no_repeat_ngram_size = 0;  ///< no hypothesis holds so many tokens in a row twice; 0: it may
+  std::uint64_t seed = 0;        ///< of the samples: the same seed gives the same text
   /// The first one is tried in every window; a doubtful result of the longest one is decoded again at the next. Not
   /// empty, none negative.
   std::vector<float> temperatures = {0};

@@ -18,11 +18,31 @@ void mask(std::span<const int> suppressed, std::span<float> logits) {
   }
 }
 
+void penalise_repeats(std::span<const int> sampled, float penalty, std::span<float> logits) {
+  for (std::size_t i = 0; i < sampled.size(); ++i) {
+    const auto before = sampled.first(i);
+    if (std::find(before.begin(), before.end(), sampled[i]) != before.end()) continue;  // each once
+    float& logit = logits[static_cast<std::size_t>(sampled[i])];
+    logit = logit > 0 ? logit / penalty : logit * penalty;
+  }
+}
+
+void forbid_repeated_ngrams(std::span<const int> sampled, std::size_t length, std::span<float> logits) {
+  if (sampled.size() < length) return;
+  const auto end = sampled.last(length - 1);
+  for (std::size_t i = 0; i + length <= sampled.size(); ++i) {
+    if (!std::equal(end.begin(), end.end(), sampled.begin() + static_cast<std::ptrdiff_t>(i))) continue;
+    logits[static_cast<std::size_t>(sampled[i + length - 1])] = kMinusInfinity;
+  }
+}
+
 }  // namespace
 
 SamplingRules::SamplingRules(const SpecialTokens& tokens, const DecodingOptions& options, int real_frames)
     : tokens_(tokens),
       suppressed_(options.suppressed),
+      repetition_penalty_(options.search.repetition_penalty),
+      no_repeat_ngram_size_(options.search.no_repeat_ngram_size),
       timestamps_(options.segmentation == Segmentation::kTimestamps),
       last_initial_timestamp_(static_cast<int>(std::lround(
           std::clamp(options.max_initial_timestamp_s / kSecondsPerEncoderFrame, 0.0, 1.0 * kMaxEncoderFrames)))),
@@ -58,6 +78,10 @@ SamplingRules::Allowed SamplingRules::allowed_after(std::span<const int> sampled
 }
 
 SamplingRules::Choice SamplingRules::look_at(std::span<const int> sampled, std::span<float> logits) const {
+  if (repetition_penalty_ != 1) penalise_repeats(sampled, repetition_penalty_, logits);
+  if (no_repeat_ngram_size_ > 0) {
+    forbid_repeated_ngrams(sampled, static_cast<std::size_t>(no_repeat_ngram_size_), logits);
+  }
   if (suppressed_) {
     mask(suppressed_->always, logits);
     if (sampled.empty()) mask(suppressed_->at_begin, logits);

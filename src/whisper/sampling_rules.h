@@ -63,6 +63,8 @@ class SamplingRules {
 
   const SpecialTokens& tokens_;
   std::shared_ptr<const SuppressedTokens> suppressed_;
+  float repetition_penalty_;
+  int no_repeat_ngram_size_;
   bool timestamps_;
   int last_initial_timestamp_;
   int end_timestamp_;

@@ -203,6 +203,47 @@ TEST(SamplingRules, SpecialTokensAreNeverWritten) {
   EXPECT_NEAR(got.logprob, 1 - std::log(50 + std::exp(1.0)), 1e-5);
 }
 
+TEST(SamplingRules, WhatWasSaidIsLessLikelyOnce) {
+  DecodingOptions options;
+  options.segmentation = Segmentation::kWhole;
+  options.search.repetition_penalty = 2;
+  const SamplingRules rules(kTokens, options, 1500);
+  auto logits = flat_logits(-10);
+  logits[5] = 4;
+  logits[6] = 1.9f;
+  logits[7] = -3;
+  logits[8] = 2.1f;
+  EXPECT_EQ(rules.choose({}, logits).token, 5);
+  EXPECT_EQ(rules.choose(std::vector{5, 7, 5}, logits).token, 8);
+  EXPECT_FLOAT_EQ(logits[5], 2) << "it stands there twice, which counts once";
+  EXPECT_FLOAT_EQ(logits[6], 1.9f);
+  EXPECT_FLOAT_EQ(logits[7], -6) << "a negative logit falls too";
+}
+
+TEST(SamplingRules, NoNgramIsWrittenTwice) {
+  DecodingOptions options;
+  options.segmentation = Segmentation::kWhole;
+  options.search.no_repeat_ngram_size = 3;
+  const SamplingRules rules(kTokens, options, 1500);
+  const auto chosen_after = [&](const std::vector<int>& sampled) {
+    auto logits = flat_logits(-10);
+    logits[5] = 4;
+    logits[6] = 3;
+    return rules.choose(sampled, logits).token;
+  };
+  EXPECT_EQ(chosen_after({5}), 5);
+  EXPECT_EQ(chosen_after({5, 5}), 5);
+  EXPECT_EQ(chosen_after({5, 5, 5}), 6) << "5 5 5 overlaps itself";
+  EXPECT_EQ(chosen_after({7, 8, 5, 7, 8}), 6);
+  EXPECT_EQ(chosen_after({7, 8, 5, 8, 7}), 5);
+  options.search.no_repeat_ngram_size = 1;
+  const SamplingRules no_token(kTokens, options, 1500);
+  auto logits = flat_logits(-10);
+  logits[5] = 4;
+  logits[static_cast<std::size_t>(kTokens.end_of_text)] = -5;
+  EXPECT_EQ(no_token.choose(std::vector{5}, logits).token, kTokens.end_of_text);
+}
+
 TEST(SamplingRules, SuppressedTokensOutsideTheVocabularyAreIgnored) {
   DecodingOptions options;
   options.segmentation = Segmentation::kWhole;
