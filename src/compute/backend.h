@@ -70,37 +70,67 @@ struct EncoderAttentionArgs {
   bool reduced_precision = false;
 };
 
-/// Rows of one sequence attending to stored keys and values, all heads. A key and its value lie in a cell of a head's
-/// storage: which one of the sequence's keys lies where is said by `cells`, so that sequences with a common beginning
-/// share its cells.
+/// Rows of one sequence attending to the keys and values of its own positions, all heads. A key and its value lie in a
+/// cell of a head's storage: which one of the sequence's keys lies where is said by `cells`, so that sequences with a
+/// common beginning share its cells.
 struct CachedAttention {
   std::int64_t first_row = 0;  ///< the sequence's first row in `queries` and `output`
   std::int64_t num_rows = 0;
   const void* keys = nullptr;  ///< [num_heads][head_stride / 64, 64] of the storage type
   const void* values = nullptr;
   std::int64_t head_stride = 0;  ///< elements from one head to the next
-  std::int64_t num_keys = 0;     ///< that the first row attends to
-  bool causal = false;           ///< each further row attends to one more
+  std::int64_t num_keys = 0;     ///< that the first row attends to; each further row attends to one more
   /// Host memory: the cell of each key that a row attends to. Null: key i lies in cell i.
   const std::int32_t* cells = nullptr;
 };
 
-/// Softmax(q K^T / 8) V for several sequences: the decoder's attention, to itself and to the audio.
+/// Softmax(q K^T / 8) V for several sequences: the decoder's attention to itself.
 struct CachedAttentionArgs {
   ConstRows queries;  ///< [rows, num_heads * 64]
   int num_heads = 0;
-  StorageType storage = StorageType::kFloat32;
+  StorageType storage = StorageType::kFloat32;  ///< not kInt8
   std::span<const CachedAttention> sequences;
   float* output = nullptr;  ///< [rows, num_heads * 64], contiguous
 };
 
-/// weights = softmax(q K^T / 8) of one head: what attention weighs its values with.
-struct AttentionWeightsArgs {
+/// Keys and values of a window's audio for one layer of the decoder, all heads. Written once and read at every step of
+/// every hypothesis, so how they lie is the device's own affair.
+struct CrossCache {
+  void* data = nullptr;  ///< Backend::cross_cache_bytes(), aligned to 64 bytes
+  StorageType storage = StorageType::kFloat32;
+  int num_heads = 0;
+  std::int64_t capacity = 0;  ///< frames that it has room for
+};
+
+/// The keys and values of rows [0, input.rows) of a window.
+struct FillCrossCacheArgs {
+  ConstRows input;
+  const PackedLinear* weights = nullptr;  ///< [2 * num_heads * 64, inputs]: all heads' keys, then all heads' values
+  CrossCache cache;
+};
+
+/// Rows of one window, of one or several hypotheses, that attend to its audio.
+struct CrossAttention {
+  std::int64_t first_row = 0;  ///< in `queries` and `output`
+  std::int64_t num_rows = 0;
+  CrossCache cache;
+  std::int64_t num_keys = 0;
+};
+
+/// Softmax(q K^T / 8) V for several windows: the decoder's attention to the audio.
+struct CrossAttentionArgs {
+  ConstRows queries;                          ///< [rows, num_heads * 64]
+  std::span<const CrossAttention> sequences;  ///< whose caches have the same heads and storage
+  float* output = nullptr;                    ///< [rows, num_heads * 64], contiguous
+};
+
+/// weights = softmax(q K^T / 8) of one head: what attention to the audio weighs its values with.
+struct CrossWeightsArgs {
   ConstRows queries;  ///< [rows, 64]
   /// Host memory: the row of `queries` that is row i of the weights, for all `queries.rows`. Null: row i itself.
   const std::int32_t* query_rows = nullptr;
-  const void* keys = nullptr;  ///< [num_keys, 64] of the storage type
-  StorageType storage = StorageType::kFloat32;
+  CrossCache cache;
+  int head = 0;
   std::int64_t num_keys = 0;
   float* weights = nullptr;  ///< [rows, num_keys], contiguous
 };
@@ -111,7 +141,7 @@ struct AppendArgs {
   void* cache = nullptr;         ///< the place of head 0's vector
   std::int64_t head_stride = 0;  ///< elements from one head to the next
   int num_heads = 0;
-  StorageType storage = StorageType::kFloat32;
+  StorageType storage = StorageType::kFloat32;  ///< not kInt8
 };
 
 /// Operations on one device. They run in the order in which they are called; what they write can be read by the next
@@ -162,7 +192,11 @@ class Backend {
   virtual void encoder_attention(const EncoderAttentionArgs& args) = 0;
   virtual void append(std::span<const AppendArgs> rows) = 0;
   virtual void cached_attention(const CachedAttentionArgs& args) = 0;
-  virtual void attention_weights(std::span<const AttentionWeightsArgs> heads) = 0;
+
+  virtual std::size_t cross_cache_bytes(StorageType storage, int num_heads, std::int64_t capacity) const = 0;
+  virtual void fill_cross_cache(const FillCrossCacheArgs& args) = 0;
+  virtual void cross_attention(const CrossAttentionArgs& args) = 0;
+  virtual void cross_weights(std::span<const CrossWeightsArgs> heads) = 0;
 };
 
 }  // namespace stenod::compute

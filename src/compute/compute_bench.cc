@@ -101,20 +101,21 @@ void encoder_attention(benchmark::State& state, bool reduced_precision) {
   });
 }
 
-void cached_attention(benchmark::State& state) {
+void cross_attention(benchmark::State& state, StorageType storage) {
   const std::int64_t num_keys = state.range(0), num_rows = state.range(1);
   constexpr int kHeads = 8;
-  const std::int64_t elements = kHeads * num_keys * kHeadSize;
-  std::vector<std::uint16_t> keys(static_cast<std::size_t>(elements), float_to_half(0.5f)), values = keys;
-  const std::vector<float> queries = random_values(num_rows * kHeads * kHeadSize, 1);
+  constexpr std::int64_t kWidth = kHeads * kHeadSize;
+  const auto weights = backend().pack(random_weights(2 * kWidth, kWidth), ComputeType::kFloat32);
+  const std::size_t bytes = backend().cross_cache_bytes(storage, kHeads, num_keys);
+  const auto buffer = backend().allocate(bytes);
+  if (!weights.ok() || !buffer.ok()) return state.SkipWithError("no memory");
+  const CrossAttention sequence = {0, num_rows, {(*buffer)->data(), storage, kHeads, num_keys}, num_keys};
+  const std::vector<float> input = random_values(num_keys * kWidth, 2);
+  backend().fill_cross_cache({{input.data(), num_keys, kWidth, kWidth}, weights->get(), sequence.cache});
+  const std::vector<float> queries = random_values(num_rows * kWidth, 1);
   std::vector<float> output(queries.size());
-  const CachedAttention sequence = {0, num_rows, keys.data(), values.data(), num_keys * kHeadSize, num_keys};
-  measure(state, 0, 2.0 * 2 * static_cast<double>(elements), 0, [&] {
-    backend().cached_attention({{queries.data(), num_rows, kHeads * kHeadSize, kHeads * kHeadSize},
-                                kHeads,
-                                StorageType::kFloat16,
-                                {&sequence, 1},
-                                output.data()});
+  measure(state, 0, static_cast<double>(bytes), 0, [&] {
+    backend().cross_attention({{queries.data(), num_rows, kWidth, kWidth}, {&sequence, 1}, output.data()});
   });
 }
 
@@ -158,7 +159,12 @@ void finish(benchmark::State& state, Activation activation) {
 
 BENCHMARK_CAPTURE(encoder_attention, float32, false)->ArgName("rows")->Arg(250)->Arg(1500);
 BENCHMARK_CAPTURE(encoder_attention, reduced, true)->ArgName("rows")->Arg(250)->Arg(1500);
-BENCHMARK(cached_attention)->ArgNames({"keys", "rows"})->ArgsProduct({{100, 600, 1500}, {1, 5}});
+BENCHMARK_CAPTURE(cross_attention, float16, StorageType::kFloat16)
+    ->ArgNames({"keys", "rows"})
+    ->ArgsProduct({{100, 600, 1500}, {1, 5}});
+BENCHMARK_CAPTURE(cross_attention, int8, StorageType::kInt8)
+    ->ArgNames({"keys", "rows"})
+    ->ArgsProduct({{100, 600, 1500}, {1, 5}});
 BENCHMARK(layer_norm);
 BENCHMARK(quantise);
 BENCHMARK_CAPTURE(finish, plain, Activation::kNone);

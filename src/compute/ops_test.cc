@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "compute/reference/reference_backend.h"
 #include "compute/testing/compute_fixture.h"
@@ -471,55 +472,32 @@ TEST_P(EncoderAttentionTest, AWindowIsTheSameAmongOthers) {
 INSTANTIATE_TEST_SUITE_P(Precision, EncoderAttentionTest, ::testing::Bool(),
                          [](const auto& test) { return test.param ? "reduced" : "float32"; });
 
-class StoredAttentionTest : public OpsTest, public ::testing::WithParamInterface<StorageType> {};
+class CachedAttentionTest : public OpsTest, public ::testing::WithParamInterface<StorageType> {};
 
-TEST_P(StoredAttentionTest, SequencesOfManyLengths) {
+TEST_P(CachedAttentionTest, SequencesOfManyLengths) {
   constexpr int kHeads = 3;
-  constexpr std::int64_t kWidth = kHeads * kHeadSize, kMaxKeys = 1500, kHeadStride = (kMaxKeys + 4) * kHeadSize;
+  constexpr std::int64_t kWidth = kHeads * kHeadSize, kMaxKeys = 448, kHeadStride = (kMaxKeys + 4) * kHeadSize;
   for (const float scale : {1.0f, 4.0f}) {
     Matrix keys(random_values(kHeads * kHeadStride, 1, scale), GetParam());
     Matrix values(random_values(kHeads * kHeadStride, 2), GetParam());
-    const std::vector<float> queries = random_values(40 * (kWidth + 7), 3, scale);
-    const auto sequence = [&](std::int64_t first_row, std::int64_t num_rows, std::int64_t num_keys, bool causal) {
-      return CachedAttention{first_row, num_rows, keys.data(), values.data(), kHeadStride, num_keys, causal};
+    const std::vector<float> queries = random_values(16 * (kWidth + 7), 3, scale);
+    const auto sequence = [&](std::int64_t first_row, std::int64_t num_rows, std::int64_t num_keys) {
+      return CachedAttention{first_row, num_rows, keys.data(), values.data(), kHeadStride, num_keys};
     };
-    const std::vector<CachedAttention> sequences = {sequence(0, 1, 1, true),      sequence(1, 4, 1, true),
-                                                    sequence(5, 5, 7, false),     sequence(10, 1, 16, false),
-                                                    sequence(11, 3, 447, true),   sequence(15, 2, 333, false),
-                                                    sequence(17, 1, 1500, false), sequence(18, 4, 1500, true)};
+    const std::vector<CachedAttention> sequences = {sequence(0, 1, 1), sequence(1, 4, 1), sequence(5, 2, 16),
+                                                    sequence(8, 3, 333), sequence(11, 4, 445)};
     std::vector<Matrix> outputs;
     for (Backend* backend : both()) {
-      Matrix& output = outputs.emplace_back(25 * kWidth, StorageType::kFloat32);
+      Matrix& output = outputs.emplace_back(16 * kWidth, StorageType::kFloat32);
       backend->cached_attention(
-          {{queries.data(), 25, kWidth, kWidth + 7}, kHeads, GetParam(), sequences, output.floats()});
+          {{queries.data(), 16, kWidth, kWidth + 7}, kHeads, GetParam(), sequences, output.floats()});
     }
     expect_near(outputs[0], outputs[1], kAttentionTolerance * std::max(1.0f, scale * scale / 4));
   }
 }
 
-TEST_P(StoredAttentionTest, ARowIsTheSameAloneAndAmongAny) {
-  constexpr int kHeads = 2, kRows = 12;
-  constexpr std::int64_t kWidth = kHeads * kHeadSize, kNumKeys = 77, kHeadStride = 80 * kHeadSize;
-  Matrix keys(random_values(kHeads * kHeadStride, 1), GetParam());
-  Matrix values(random_values(kHeads * kHeadStride, 2), GetParam());
-  const std::vector<float> queries = random_values(kRows * kWidth, 3);
-  const auto attend = [&](std::int64_t first_row, std::int64_t num_rows, std::vector<float>& output) {
-    const CachedAttention sequence = {first_row, num_rows, keys.data(), values.data(), kHeadStride, kNumKeys, false};
-    cpu().cached_attention(
-        {{queries.data(), kRows, kWidth, kWidth}, kHeads, GetParam(), {&sequence, 1}, output.data()});
-  };
-  std::vector<float> alone(kRows * kWidth);
-  for (std::int64_t row = 0; row < kRows; ++row) attend(row, 1, alone);
-  for (std::int64_t num_rows = 2; num_rows <= kRows; ++num_rows) {
-    std::vector<float> together(alone.begin(), alone.end() - num_rows * kWidth);
-    together.resize(alone.size());
-    attend(kRows - num_rows, num_rows, together);
-    EXPECT_EQ(alone, together) << num_rows;
-  }
-}
-
 // Cells in any order, some of them shared, give what the same keys give one after another.
-TEST_P(StoredAttentionTest, KeysMayLieInAnyCells) {
+TEST_P(CachedAttentionTest, KeysMayLieInAnyCells) {
   constexpr int kHeads = 2;
   constexpr std::int64_t kWidth = kHeads * kHeadSize, kNumKeys = 37, kHeadStride = 64 * kHeadSize;
   Matrix keys(random_values(kHeads * kHeadStride, 1), GetParam());
@@ -541,11 +519,11 @@ TEST_P(StoredAttentionTest, KeysMayLieInAnyCells) {
   }
   const std::vector<float> queries = random_values(3 * kWidth, 3);
   const std::vector<CachedAttention> scattered = {
-      {0, 1, keys.data(), values.data(), kHeadStride, kNumKeys, true, cells.data()},
-      {1, 2, keys.data(), values.data(), kHeadStride, kNumKeys - 1, true, cells.data()}};
+      {0, 1, keys.data(), values.data(), kHeadStride, kNumKeys, cells.data()},
+      {1, 2, keys.data(), values.data(), kHeadStride, kNumKeys - 1, cells.data()}};
   const std::vector<CachedAttention> in_order = {
-      {0, 1, ordered_keys.data(), ordered_values.data(), kHeadStride, kNumKeys, true},
-      {1, 2, ordered_keys.data(), ordered_values.data(), kHeadStride, kNumKeys - 1, true}};
+      {0, 1, ordered_keys.data(), ordered_values.data(), kHeadStride, kNumKeys},
+      {1, 2, ordered_keys.data(), ordered_values.data(), kHeadStride, kNumKeys - 1}};
   for (Backend* backend : both()) {
     Matrix expected(std::vector<float>(3 * kWidth), StorageType::kFloat32);
     Matrix actual(std::vector<float>(3 * kWidth), StorageType::kFloat32);
@@ -558,53 +536,7 @@ TEST_P(StoredAttentionTest, KeysMayLieInAnyCells) {
   }
 }
 
-TEST_P(StoredAttentionTest, WeightsOfQueriesAnywhere) {
-  constexpr std::int64_t kNumKeys = 21;
-  Matrix keys(random_values(kNumKeys * kHeadSize, 1), GetParam());
-  const std::vector<float> queries = random_values(6 * kHeadSize, 2);
-  const std::vector<std::int32_t> rows = {4, 0, 4, 5};
-  std::vector<float> gathered;
-  for (const std::int32_t row : rows) {
-    gathered.insert(gathered.end(), queries.begin() + row * kHeadSize, queries.begin() + (row + 1) * kHeadSize);
-  }
-  for (Backend* backend : both()) {
-    Matrix expected(std::vector<float>(4 * kNumKeys), StorageType::kFloat32);
-    Matrix actual(std::vector<float>(4 * kNumKeys), StorageType::kFloat32);
-    const AttentionWeightsArgs in_order = {
-        {gathered.data(), 4, kHeadSize, kHeadSize}, nullptr, keys.data(), GetParam(), kNumKeys, expected.floats()};
-    const AttentionWeightsArgs scattered = {
-        {queries.data(), 4, kHeadSize, kHeadSize}, rows.data(), keys.data(), GetParam(), kNumKeys, actual.floats()};
-    backend->attention_weights({&in_order, 1});
-    backend->attention_weights({&scattered, 1});
-    EXPECT_EQ(std::memcmp(expected.data(), actual.data(), 4 * kNumKeys * sizeof(float)), 0) << backend->name();
-  }
-}
-
-TEST_P(StoredAttentionTest, WeightsOfSeveralHeads) {
-  for (const std::int64_t num_keys : {1, 2, 15, 16, 17, 333, 1500}) {
-    Matrix keys(random_values(num_keys * kHeadSize, 1), GetParam());
-    const std::vector<float> queries = random_values(5 * 200, 2);
-    std::vector<Matrix> outputs;
-    for (Backend* backend : both()) {
-      Matrix& output = outputs.emplace_back(8 * num_keys + 20, StorageType::kFloat32);
-      const std::vector<AttentionWeightsArgs> heads = {
-          {{queries.data(), 5, kHeadSize, 200}, nullptr, keys.data(), GetParam(), num_keys, output.floats()},
-          {{queries.data() + 64, 3, kHeadSize, 200},
-           nullptr,
-           keys.data(),
-           GetParam(),
-           num_keys,
-           output.floats() + 5 * num_keys}};
-      backend->attention_weights(heads);
-      double sum = 0;
-      for (std::int64_t k = 0; k < num_keys; ++k) sum += output.get(k);
-      EXPECT_NEAR(sum, 1, 1e-5);
-    }
-    expect_near(outputs[0], outputs[1], kAttentionTolerance);
-  }
-}
-
-TEST_P(StoredAttentionTest, AppendedRowsAreThereAndNothingElseIs) {
+TEST_P(CachedAttentionTest, AppendedRowsAreThereAndNothingElseIs) {
   constexpr int kHeads = 5;
   constexpr std::int64_t kHeadStride = 8 * kHeadSize;
   const std::vector<float> rows = random_values(2 * kHeads * kHeadSize, 1, 100);
@@ -622,8 +554,190 @@ TEST_P(StoredAttentionTest, AppendedRowsAreThereAndNothingElseIs) {
   EXPECT_NEAR(caches[0].get(3 * kHeadSize), rows[0], 0.1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Storage, StoredAttentionTest, ::testing::Values(StorageType::kFloat32, StorageType::kFloat16),
+INSTANTIATE_TEST_SUITE_P(Storage, CachedAttentionTest, ::testing::Values(StorageType::kFloat32, StorageType::kFloat16),
                          [](const auto& test) { return test.param == StorageType::kFloat32 ? "float32" : "float16"; });
+
+/// The audio's keys and values, of both back ends.
+class CrossAttentionTest : public OpsTest, public ::testing::WithParamInterface<StorageType> {
+ protected:
+  static constexpr int kHeads = 3;
+  static constexpr std::int64_t kWidth = kHeads * kHeadSize, kInputs = 64, kCapacity = 1500;
+
+  struct Audio {
+    Backend* backend;
+    std::unique_ptr<PackedLinear> weights;
+    std::vector<std::unique_ptr<Backend::Buffer>> buffers;
+
+    /// A window's cache of `frames`, filled with the rows that follow from `seed`.
+    CrossCache window(std::int64_t frames, std::uint64_t seed, float scale = 1, float behind = 0) {
+      const CrossCache cache = empty();
+      // What lay there before must not count, nor what lies behind.
+      const std::vector<float> before(static_cast<std::size_t>(kCapacity * kInputs), behind);
+      if (behind != 0) fill(before, cache);
+      fill(random_values(frames * kInputs, seed, scale), cache);
+      return cache;
+    }
+    CrossCache empty() {
+      auto buffer = backend->allocate(backend->cross_cache_bytes(storage, kHeads, kCapacity));
+      EXPECT_TRUE(buffer.ok());
+      buffers.push_back(std::move(buffer).value());
+      return {buffers.back()->data(), storage, kHeads, kCapacity};
+    }
+    void fill(const std::vector<float>& rows, const CrossCache& cache) const {
+      backend->fill_cross_cache(
+          {{rows.data(), static_cast<std::int64_t>(rows.size()) / kInputs, kInputs, kInputs}, weights.get(), cache});
+    }
+    StorageType storage;
+  };
+
+  Audio audio_on(Backend* backend) const {
+    auto weights = backend->pack(random_weights(2 * kWidth, kInputs), ComputeType::kFloat32);
+    EXPECT_TRUE(weights.ok());
+    return {backend, std::move(weights).value(), {}, GetParam()};
+  }
+
+  /// Of values of variance 1. Rounding a query to 8 bits and a key to 7 moves scores of variance 1 by a hundredth.
+  double tolerance(float scale) const {
+    const double of_scores = std::max(1.0f, scale * scale / 4);
+    return (GetParam() == StorageType::kInt8      ? 0.04
+            : GetParam() == StorageType::kFloat16 ? 2e-3
+                                                  : kAttentionTolerance) *
+           of_scores;
+  }
+};
+
+TEST_P(CrossAttentionTest, WindowsOfManyLengths) {
+  for (const float scale : {1.0f, 3.0f}) {
+    const std::vector<float> queries = random_values(16 * (kWidth + 7), 3, scale);
+    std::vector<Matrix> outputs;
+    for (Backend* backend : both()) {
+      Audio audio = audio_on(backend);
+      std::vector<CrossAttention> sequences;
+      std::int64_t row = 0;
+      for (const auto& [rows, frames] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+               {1, 1}, {2, 3}, {1, 16}, {3, 77}, {1, 250}, {5, 333}, {1, 1500}}) {
+        sequences.push_back({row, rows, audio.window(frames, static_cast<std::uint64_t>(frames), 1, 50), frames});
+        row += rows;
+      }
+      Matrix& output = outputs.emplace_back(16 * kWidth, StorageType::kFloat32);
+      backend->cross_attention({{queries.data(), 16, kWidth, kWidth + 7}, sequences, output.floats()});
+    }
+    expect_near(outputs[0], outputs[1], tolerance(scale));
+  }
+}
+
+TEST_P(CrossAttentionTest, ARowIsTheSameAloneAndAmongAny) {
+  constexpr int kRows = 12;
+  constexpr std::int64_t kNumKeys = 77;
+  Audio audio = audio_on(&cpu());
+  const CrossCache cache = audio.window(kNumKeys, 1);
+  const std::vector<float> queries = random_values(kRows * kWidth, 3);
+  const auto attend = [&](std::int64_t first_row, std::int64_t num_rows, std::vector<float>& output) {
+    const CrossAttention sequence = {first_row, num_rows, cache, kNumKeys};
+    cpu().cross_attention({{queries.data(), kRows, kWidth, kWidth}, {&sequence, 1}, output.data()});
+  };
+  std::vector<float> alone(kRows * kWidth);
+  for (std::int64_t row = 0; row < kRows; ++row) attend(row, 1, alone);
+  for (std::int64_t num_rows = 2; num_rows <= kRows; ++num_rows) {
+    std::vector<float> together(alone.begin(), alone.end() - num_rows * kWidth);
+    together.resize(alone.size());
+    attend(kRows - num_rows, num_rows, together);
+    EXPECT_EQ(alone, together) << num_rows;
+  }
+}
+
+TEST_P(CrossAttentionTest, KeysAndValuesOfAnySize) {
+  // Vectors of zeros, of one large element, and of tiny ones keep their own scales.
+  std::vector<float> rows(5 * kInputs);
+  rows[kInputs] = 1e4f;
+  for (std::int64_t i = 2 * kInputs; i < 3 * kInputs; ++i) rows[static_cast<std::size_t>(i)] = 1e-4f;
+  rows[3 * kInputs + 7] = -3;
+  const std::vector<float> queries = random_values(kWidth, 3, 1e-3f);  // so that all weigh alike
+  std::vector<Matrix> outputs;
+  for (Backend* backend : both()) {
+    Audio audio = audio_on(backend);
+    const CrossCache cache = audio.empty();
+    audio.fill(rows, cache);
+    Matrix& output = outputs.emplace_back(kWidth, StorageType::kFloat32);
+    const CrossAttention sequence = {0, 1, cache, 5};
+    backend->cross_attention({{queries.data(), 1, kWidth, kWidth}, {&sequence, 1}, output.floats()});
+  }
+  // One value is 10^4 times a weight of the product, about 10^3; its weight about a third.
+  expect_near(outputs[0], outputs[1], GetParam() == StorageType::kInt8 ? 15 : 1);
+}
+
+TEST_P(CrossAttentionTest, WhatIsNoNumberShows) {
+  Audio audio = audio_on(&cpu());
+  std::vector<float> rows = random_values(20 * kInputs, 1);
+  rows[17 * kInputs + 3] = std::numeric_limits<float>::quiet_NaN();
+  const CrossCache cache = audio.empty();
+  audio.fill(rows, cache);
+  const std::vector<float> queries = random_values(kWidth, 3);
+  std::vector<float> output(kWidth);
+  const CrossAttention whole = {0, 1, cache, 20}, before = {0, 1, cache, 17};
+  cpu().cross_attention({{queries.data(), 1, kWidth, kWidth}, {&whole, 1}, output.data()});
+  for (const float x : output) EXPECT_TRUE(std::isnan(x));
+  cpu().cross_attention({{queries.data(), 1, kWidth, kWidth}, {&before, 1}, output.data()});
+  for (const float x : output) EXPECT_TRUE(std::isfinite(x));
+}
+
+TEST_P(CrossAttentionTest, WeightsOfQueriesAnywhere) {
+  constexpr std::int64_t kNumKeys = 21;
+  const std::vector<float> queries = random_values(6 * kHeadSize, 2);
+  const std::vector<std::int32_t> rows = {4, 0, 4, 5};
+  std::vector<float> gathered;
+  for (const std::int32_t row : rows) {
+    gathered.insert(gathered.end(), queries.begin() + row * kHeadSize, queries.begin() + (row + 1) * kHeadSize);
+  }
+  for (Backend* backend : both()) {
+    Audio audio = audio_on(backend);
+    const CrossCache cache = audio.window(kNumKeys, 1);
+    std::vector<float> expected(4 * kNumKeys), actual(4 * kNumKeys);
+    const CrossWeightsArgs in_order = {
+        {gathered.data(), 4, kHeadSize, kHeadSize}, nullptr, cache, 1, kNumKeys, expected.data()};
+    const CrossWeightsArgs scattered = {
+        {queries.data(), 4, kHeadSize, kHeadSize}, rows.data(), cache, 1, kNumKeys, actual.data()};
+    backend->cross_weights({&in_order, 1});
+    backend->cross_weights({&scattered, 1});
+    EXPECT_EQ(expected, actual) << backend->name();
+  }
+}
+
+TEST_P(CrossAttentionTest, WeightsOfSeveralHeads) {
+  for (const std::int64_t num_keys : {1, 2, 15, 16, 17, 333, 1500}) {
+    const std::vector<float> queries = random_values(5 * 200, 2);
+    std::vector<Matrix> outputs;
+    for (Backend* backend : both()) {
+      Audio audio = audio_on(backend);
+      const CrossCache cache = audio.window(num_keys, 1, 1, 50);
+      Matrix& output = outputs.emplace_back(8 * num_keys + 20, StorageType::kFloat32);
+      const std::vector<CrossWeightsArgs> heads = {
+          {{queries.data(), 5, kHeadSize, 200}, nullptr, cache, 0, num_keys, output.floats()},
+          {{queries.data() + 64, 3, kHeadSize, 200}, nullptr, cache, 2, num_keys, output.floats() + 5 * num_keys}};
+      backend->cross_weights(heads);
+      double sum = 0;
+      for (std::int64_t k = 0; k < num_keys; ++k) sum += output.get(k);
+      EXPECT_NEAR(sum, 1, 1e-5);
+    }
+    expect_near(outputs[0], outputs[1], tolerance(1));
+  }
+}
+
+std::string storage_name(const ::testing::TestParamInfo<StorageType>& info) {
+  switch (info.param) {
+    case StorageType::kFloat32:
+      return "float32";
+    case StorageType::kFloat16:
+      return "float16";
+    case StorageType::kInt8:
+      break;
+  }
+  return "int8";
+}
+
+INSTANTIATE_TEST_SUITE_P(Storage, CrossAttentionTest,
+                         ::testing::Values(StorageType::kFloat32, StorageType::kFloat16, StorageType::kInt8),
+                         storage_name);
 
 TEST_F(OpsTest, BuffersAreZeroedAlignedAndCopied) {
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{1000}}) {

@@ -16,8 +16,13 @@ enum class ComputeType {
 std::string_view compute_type_name(ComputeType type);  ///< as --compute-type takes it: "f32", "bf16", "int8"
 
 /// How an operation stores what later operations read again and again (keys and values).
-enum class StorageType { kFloat32, kFloat16 };
+enum class StorageType {
+  kFloat32,
+  kFloat16,
+  kInt8,  ///< 8 bits an element and a float32 scale for each 64 of them; in a CrossCache only
+};
 
+/// Of one element; not of kInt8.
 inline constexpr std::int64_t storage_bytes(StorageType type) { return type == StorageType::kFloat32 ? 4 : 2; }
 
 /// float32 rows on the device: [rows, columns], `stride` elements from row to row.
@@ -32,7 +37,7 @@ struct ConstRows {
 /// matrix can be stored row by row (block_stride = 64) or attention head by attention head.
 struct OutputRows {
   void* data = nullptr;
-  StorageType type = StorageType::kFloat32;
+  StorageType type = StorageType::kFloat32;  ///< not kInt8
   std::int64_t row_stride = 0;
   std::int64_t block_stride = 64;
 };

@@ -171,13 +171,15 @@ std::uint64_t CatalogueEntry::size() const {
 
 std::uint64_t server_memory(const WhisperDims& dims, int num_slots) {
   constexpr std::uint64_t kFloat = 4, kHalf = 2;
-  constexpr std::uint64_t kAlignmentHeads = 16, kAlignmentHeadSize = 64;
+  constexpr std::uint64_t kAlignmentHeads = 16;
   constexpr std::uint64_t kGroupFrames = 3000;  // of the windows that are encoded together
   const std::uint64_t d = u64(dims.d_model), slots = u64(num_slots);
   const std::uint64_t frames = u64(dims.max_encoder_frames), positions = u64(dims.max_text_positions);
   const std::uint64_t weights = num_parameters(dims) + (kFloat - 1) * num_convolution_weights(dims);
-  const std::uint64_t caches = slots * u64(dims.num_decoder_layers) * 2 * d * (frames + positions) * kHalf +
-                               slots * kAlignmentHeads * positions * kAlignmentHeadSize * kFloat;
+  // The audio's keys and values in 8 bits with a scale for each 64 of them, those of the text in float16.
+  const std::uint64_t cross = frames * (d + d / kHeadSize * kFloat);
+  const std::uint64_t caches = slots * u64(dims.num_decoder_layers) * 2 * (cross + d * positions * kHalf) +
+                               slots * kAlignmentHeads * positions * kHeadSize * kFloat;
   const std::uint64_t encoder = kFloat * kGroupFrames * (2 * u64(dims.num_mels) + 7 * d);
   const std::uint64_t decoder = kFloat * (5 * slots * u64(dims.vocab_size) + kAlignmentHeads * positions * frames);
   return weights + caches + encoder + decoder;

@@ -99,8 +99,10 @@ TEST(Catalogue, SizesFollowFromDimensions) {
 
 TEST(Catalogue, MemoryGrowsWithSlots) {
   const WhisperDims dims = *find_in_catalogue("large-v3-turbo")->dims;
-  // A slot: 4 layers of keys and values of 1500 frames and 448 positions in float16, alignment queries, logits.
-  const std::uint64_t slot = 4 * 2 * 1280 * (1500 + 448) * 2 + 16 * 448 * 64 * 4 + 5 * 51866 * 4;
+  // A slot: 4 layers of keys and values, of 1500 frames in 8 bits with a scale for each 64, of 448 positions in
+  // float16; alignment queries, logits.
+  const std::uint64_t slot =
+      4 * 2 * 1280 * (1500 + 448 * 2) + 4 * 2 * 20 * 1500 * 4 + 16 * 448 * 64 * 4 + 5 * 51866 * 4;
   EXPECT_EQ(server_memory(dims, 32) - server_memory(dims, 16), 16 * slot);
   EXPECT_GT(server_memory(dims, 1), 809'000'000U) << "a byte a parameter";
   EXPECT_LT(server_memory(dims, 1), 1'200'000'000U);

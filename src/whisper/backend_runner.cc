@@ -30,6 +30,7 @@ Result<std::unique_ptr<BackendRunner>> BackendRunner::create(std::unique_ptr<com
   std::unique_ptr<BackendRunner> runner(new BackendRunner(std::move(backend), limits));
   STENOD_ASSIGN_OR_RETURN(runner->model_, PackedModel::load(*runner->backend_, std::move(weights), type));
   runner->storage_ = type == compute::ComputeType::kFloat32 ? StorageType::kFloat32 : StorageType::kFloat16;
+  runner->cross_storage_ = type == compute::ComputeType::kInt8 ? StorageType::kInt8 : runner->storage_;
   STENOD_RETURN_IF_ERROR(runner->plan_memory());
   return runner;
 }
@@ -49,7 +50,7 @@ Status BackendRunner::plan_memory() {
   const std::size_t padded_frames = 2 * frames + 2 * slots;
 
   const std::pair<Buffer&, std::size_t> plan[] = {
-      {cross_cache_, slots * layers * 2 * d * static_cast<std::size_t>(dims.max_encoder_frames) * stored},
+      {cross_cache_, slots * layers * cross_cache_bytes()},
       {self_cache_, slots * layers * 2 * d * cells * stored},
       {alignment_queries_, slots * alignment_heads * cells * kHeadSize * sizeof(float)},
       {frames_, padded_frames * static_cast<std::size_t>(dims.num_mels) * sizeof(float)},
@@ -86,16 +87,22 @@ Status BackendRunner::plan_memory() {
   encoder_windows_.reserve(slots);
   sequences_.reserve(rows);
   attention_.reserve(rows);
+  cross_attention_.reserve(rows);
   appends_.reserve(std::max<std::size_t>(2, alignment_heads) * rows);
   logits_index_.reserve(rows);
   weight_heads_.reserve(kMaxAlignmentHeads);
   return {};
 }
 
-std::byte* BackendRunner::cross_cache(int slot, int layer, int value) const {
-  const auto& dims = model_.weights.dims;
-  const std::int64_t index = (static_cast<std::int64_t>(slot) * dims.num_decoder_layers + layer) * 2 + value;
-  return cross_cache_->as<std::byte>() + index * dims.d_model * dims.max_encoder_frames * storage_bytes(storage_);
+std::size_t BackendRunner::cross_cache_bytes() const {
+  return backend_->cross_cache_bytes(cross_storage_, dims().num_heads, dims().max_encoder_frames);
+}
+
+compute::CrossCache BackendRunner::cross_cache(int slot, int layer) const {
+  const auto index = static_cast<std::size_t>(slot) * static_cast<std::size_t>(dims().num_decoder_layers) +
+                     static_cast<std::size_t>(layer);
+  return {cross_cache_->as<std::byte>() + index * cross_cache_bytes(), cross_storage_, dims().num_heads,
+          dims().max_encoder_frames};
 }
 
 std::byte* BackendRunner::self_cache(int slot, int layer, int value) const {
@@ -150,12 +157,10 @@ Status BackendRunner::encode(std::span<const EncodeWindow> windows) {
   for (std::size_t w = 0; w < windows.size(); ++w) {
     const int slot = windows[w].slot;
     for (int layer = 0; layer < dims.num_decoder_layers; ++layer) {
-      compute::LinearArgs args;
-      args.input = {encoder_mixed_->as<float>() + encoder_windows_[w].first_row * d, windows[w].num_frames, d, d};
-      args.weights = model_.decoder_layers[static_cast<std::size_t>(layer)].cross_key_value.get();
-      args.output = {cross_cache(slot, layer, 0), storage_, kHeadSize,
-                     static_cast<std::int64_t>(dims.max_encoder_frames) * kHeadSize};
-      backend_->linear(args);
+      const float* const rows = encoder_mixed_->as<float>() + encoder_windows_[w].first_row * d;
+      backend_->fill_cross_cache({{rows, windows[w].num_frames, d, d},
+                                  model_.decoder_layers[static_cast<std::size_t>(layer)].cross_key_value.get(),
+                                  cross_cache(slot, layer)});
     }
     Slot& held = slot_at(slot);
     held.num_frames = windows[w].num_frames;
@@ -372,8 +377,8 @@ void BackendRunner::self_attention(const PackedModel::DecoderLayer& layer, int l
                             head_stride, dims().num_heads, storage_});
       }
     }
-    attention_.push_back({sequence.first_row, sequence.num_rows, caches[0], caches[1], head_stride,
-                          sequence.first_position + 1, true, cells});
+    attention_.push_back(
+        {sequence.first_row, sequence.num_rows, caches[0], caches[1], head_stride, sequence.first_position + 1, cells});
   }
   backend_->append(appends_);
 
@@ -416,24 +421,17 @@ void BackendRunner::cross_attention(const PackedModel::DecoderLayer& layer, int 
   backend_->append(appends_);
 
   // To the audio, all branches of a slot are rows of one sequence.
-  attention_.clear();
+  cross_attention_.clear();
   int slot = -1;
   for (const Sequence& sequence : sequences_) {
     if (sequence.slot == std::exchange(slot, sequence.slot)) {
-      attention_.back().num_rows += sequence.num_rows;
+      cross_attention_.back().num_rows += sequence.num_rows;
       continue;
     }
-    attention_.push_back(
-        {sequence.first_row, sequence.num_rows, cross_cache(slot, layer_index, 0), cross_cache(slot, layer_index, 1),
-         static_cast<std::int64_t>(dims().max_encoder_frames) * kHeadSize, slot_at(slot).num_frames, false});
+    cross_attention_.push_back(
+        {sequence.first_row, sequence.num_rows, cross_cache(slot, layer_index), slot_at(slot).num_frames});
   }
-  compute::CachedAttentionArgs attend;
-  attend.queries = {query, num_rows, d, d};
-  attend.num_heads = dims().num_heads;
-  attend.storage = storage_;
-  attend.sequences = attention_;
-  attend.output = mixed_->as<float>();
-  backend_->cached_attention(attend);
+  backend_->cross_attention({{query, num_rows, d, d}, cross_attention_, mixed_->as<float>()});
   add_product(*layer.cross_output, mixed_->as<float>(), rows, num_rows);
 }
 
@@ -483,16 +481,14 @@ Result<std::span<float>> BackendRunner::alignment_weights(int slot, int branch, 
   weight_heads_.clear();
   for (int h = first_head; h < first_head + num_heads; ++h, to += head_size) {
     const auto [layer, head] = model_.weights.generation.alignment_heads[static_cast<std::size_t>(h)];
-    const std::int64_t head_offset =
-        static_cast<std::int64_t>(head) * dims().max_encoder_frames * kHeadSize * storage_bytes(storage_);
     weight_heads_.push_back({{alignment_queries(slot, h), num_positions, kHeadSize, kHeadSize},
                              cells,
-                             cross_cache(slot, layer, 0) + head_offset,
-                             storage_,
+                             cross_cache(slot, layer),
+                             head,
                              num_frames,
                              to});
   }
-  backend_->attention_weights(weight_heads_);
+  backend_->cross_weights(weight_heads_);
   STENOD_RETURN_IF_ERROR(backend_->synchronize());
   return std::span(alignment_weights_->as<float>(), static_cast<std::size_t>(num_heads) * head_size);
 }

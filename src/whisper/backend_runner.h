@@ -83,16 +83,17 @@ class BackendRunner final : public Runner {
   void cross_attention(const PackedModel::DecoderLayer& layer, int layer_index, int num_rows);
   void compute_logits(std::span<const StepRow> rows);
 
-  // Where one slot's vectors of one layer start, in bytes. Keys of all heads, then values of all heads; each head
-  // [frames, 64] or [cells, 64].
-  std::byte* cross_cache(int slot, int layer, int value) const;
+  std::size_t cross_cache_bytes() const;  ///< of a slot's layer
+  compute::CrossCache cross_cache(int slot, int layer) const;
+  /// Where one slot's keys or values of one layer start, all heads: [num_heads][cells, 64].
   std::byte* self_cache(int slot, int layer, int value) const;
   float* alignment_queries(int slot, int head) const;  ///< [cells, 64]
 
   std::unique_ptr<compute::Backend> backend_;
   RunnerLimits limits_;
   PackedModel model_;
-  compute::StorageType storage_ = compute::StorageType::kFloat16;
+  compute::StorageType storage_ = compute::StorageType::kFloat16;     ///< of self-attention's keys and values
+  compute::StorageType cross_storage_ = compute::StorageType::kInt8;  ///< of the audio's
 
   // Per slot.
   Buffer cross_cache_, self_cache_, alignment_queries_;
@@ -111,8 +112,9 @@ class BackendRunner final : public Runner {
   std::vector<float> zeros_;  ///< as long as a row of features or of activations
   std::vector<Sequence> sequences_;
   std::vector<compute::CachedAttention> attention_;
+  std::vector<compute::CrossAttention> cross_attention_;
   std::vector<compute::AppendArgs> appends_;
-  std::vector<compute::AttentionWeightsArgs> weight_heads_;
+  std::vector<compute::CrossWeightsArgs> weight_heads_;
   std::vector<int> logits_index_;  ///< per row of the last step; -1: not asked for
 };
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "compute/cpu/attention_bf16.h"
+#include "compute/cpu/cross_attention.h"
 #include "compute/cpu/kernels.h"
 #include "compute/cpu/product.h"
 
@@ -43,6 +44,11 @@ std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / 
 
 const PackedMatrix& packed(const PackedLinear* weights) { return *static_cast<const PackedMatrix*>(weights); }
 
+/// Where the keys of a head lie in a cache of float32 or float16; its values are `num_heads` further.
+const std::byte* stored_head(const CrossCache& cache, int head) {
+  return static_cast<const std::byte*>(cache.data) + head * cache.capacity * kHeadSize * storage_bytes(cache.storage);
+}
+
 }  // namespace
 
 /// What one thread works in, planned when weights are packed.
@@ -51,7 +57,7 @@ struct CpuBackend::Scratch {
   std::unique_ptr<CpuBuffer> sums;         ///< [64, widest panel]
   std::unique_ptr<CpuBuffer> row;          ///< one normalised row
   std::unique_ptr<CpuBuffer> hidden;       ///< [64, widest output] of mlp()
-  std::unique_ptr<CpuBuffer> attention;    ///< attend_block()'s scratch, or weights of attend_stored()
+  std::unique_ptr<CpuBuffer> attention;    ///< scratch of one of the attentions
   std::unique_ptr<CpuBuffer> keys_values;  ///< of one head and window for attend_block_bf16(), where there is that
   std::int64_t packed_head = -1;           ///< which head of which window that is, in the operation in progress
   QuantisedRow row_quantisation[kBlockRows];
@@ -85,7 +91,9 @@ Result<std::unique_ptr<CpuBackend>> CpuBackend::create(int num_threads, Isa max_
   std::unique_ptr<CpuBackend> backend(new CpuBackend(num_threads, isa));
   for (int thread = 0; thread < num_threads; ++thread) {
     auto scratch = std::make_unique<Scratch>();
-    const std::size_t floats = std::max<std::size_t>(kAttentionScratchFloats, kMaxStoredRows * kWeightsStride);
+    const std::size_t floats =
+        std::max({static_cast<std::size_t>(kAttentionScratchFloats),
+                  static_cast<std::size_t>(kMaxStoredRows * kWeightsStride), int8_attention_scratch_floats(kMaxKeys)});
     scratch->attention = CpuBuffer::allocate(std::max(floats * sizeof(float), kAttentionBf16ScratchBytes));
     const bool bf16 = isa >= Isa::kAvx512Bf16;
     if (bf16) scratch->keys_values = CpuBuffer::allocate(2 * packed_elements(kMaxKeys) * sizeof(std::uint32_t));
@@ -209,9 +217,9 @@ void CpuBackend::multiply_block(const LinearArgs& args, std::int64_t first_row, 
   }
 }
 
-void CpuBackend::linear(const LinearArgs& args) {
-  const PackedMatrix& weights = packed(args.weights);
-  const std::int64_t num_blocks = ceil_divide(args.input.rows, kBlockRows);
+template <typename Body>
+void CpuBackend::for_blocks(ConstRows input, const LayerNorm* norm, const PackedMatrix& weights, const Body& body) {
+  const std::int64_t num_blocks = ceil_divide(input.rows, kBlockRows);
   if (num_blocks == 0) return;
   // Few blocks of rows are shared out by panels too; each task then prepares its block again, which is cheap.
   const auto num_groups =
@@ -220,13 +228,20 @@ void CpuBackend::linear(const LinearArgs& args) {
     Scratch& scratch = *scratch_[static_cast<std::size_t>(thread)];
     const std::int64_t first_row = static_cast<std::int64_t>(task / num_groups) * kBlockRows;
     const int group = task % num_groups;
-    ConstRows rows = args.input;
+    ConstRows rows = input;
     rows.data += first_row * rows.stride;
-    rows.rows = std::min<std::int64_t>(kBlockRows, args.input.rows - first_row);
-    prepare_block(rows, args.norm, weights, scratch);
-    multiply_block(args, first_row, static_cast<int>(rows.rows), group * weights.num_panels() / num_groups,
-                   (group + 1) * weights.num_panels() / num_groups, scratch, thread);
+    rows.rows = std::min<std::int64_t>(kBlockRows, input.rows - first_row);
+    prepare_block(rows, norm, weights, scratch);
+    body(first_row, static_cast<int>(rows.rows), group * weights.num_panels() / num_groups,
+         (group + 1) * weights.num_panels() / num_groups, scratch, thread);
   });
+}
+
+void CpuBackend::linear(const LinearArgs& args) {
+  for_blocks(args.input, args.norm, packed(args.weights),
+             [&](std::int64_t first_row, int num_rows, int first_panel, int last_panel, Scratch& scratch, int thread) {
+               multiply_block(args, first_row, num_rows, first_panel, last_panel, scratch, thread);
+             });
 }
 
 void CpuBackend::mlp_block(const MlpArgs& args, std::int64_t first_row, Scratch& scratch, int thread) const {
@@ -350,43 +365,130 @@ void CpuBackend::cached_attention(const CachedAttentionArgs& args) {
     const CachedAttention& sequence = args.sequences[static_cast<std::size_t>(task / args.num_heads)];
     const std::int64_t head = task % args.num_heads;
     const std::int64_t offset = head * sequence.head_stride * storage_bytes(args.storage);
-    StoredAttention rows;
-    rows.query_stride = args.queries.stride;
-    rows.keys = static_cast<const std::byte*>(sequence.keys) + offset;
-    rows.values = static_cast<const std::byte*>(sequence.values) + offset;
-    rows.cells = sequence.cells;
-    rows.storage = args.storage;
-    rows.weights = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
-    rows.weights_stride = kWeightsStride;
-    rows.output_stride = width;
-    const auto attend = [&](std::int64_t first, std::int64_t num_rows, std::int64_t num_keys) {
-      const std::int64_t row = sequence.first_row + first;
-      rows.queries = args.queries.data + row * args.queries.stride + head * kHeadSize;
-      rows.output = args.output + row * width + head * kHeadSize;
-      rows.num_rows = static_cast<int>(num_rows);
-      rows.num_keys = num_keys;
-      attend_stored(rows);
-    };
-    if (!sequence.causal) return attend(0, sequence.num_rows, sequence.num_keys);
-    for (std::int64_t r = 0; r < sequence.num_rows; ++r) attend(r, 1, sequence.num_keys + r);
+    StoredAttention row;
+    row.num_rows = 1;
+    row.keys = static_cast<const std::byte*>(sequence.keys) + offset;
+    row.values = static_cast<const std::byte*>(sequence.values) + offset;
+    row.cells = sequence.cells;
+    row.storage = args.storage;
+    row.weights = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
+    row.weights_stride = kWeightsStride;
+    for (std::int64_t r = 0; r < sequence.num_rows; ++r) {
+      row.queries = args.queries.data + (sequence.first_row + r) * args.queries.stride + head * kHeadSize;
+      row.output = args.output + (sequence.first_row + r) * width + head * kHeadSize;
+      row.num_keys = sequence.num_keys + r;
+      attend_stored(row);
+    }
   });
 }
 
-void CpuBackend::attention_weights(std::span<const AttentionWeightsArgs> heads) {
+// Of float32 and float16: [num_heads][capacity, 64], keys before values. Of 8 bits: heads one after another, each as
+// Int8Head has it.
+std::size_t CpuBackend::cross_cache_bytes(StorageType storage, int num_heads, std::int64_t capacity) const {
+  const auto heads = static_cast<std::size_t>(num_heads);
+  if (storage == StorageType::kInt8) return heads * int8_head_bytes(capacity);
+  return heads * 2 * static_cast<std::size_t>(capacity * kHeadSize * storage_bytes(storage));
+}
+
+void CpuBackend::fill_cross_cache(const FillCrossCacheArgs& args) {
+  const CrossCache& cache = args.cache;
+  if (cache.storage != StorageType::kInt8) {
+    linear({.input = args.input,
+            .weights = args.weights,
+            .output = {cache.data, cache.storage, kHeadSize, cache.capacity * kHeadSize}});
+    return;
+  }
+  const PackedMatrix& weights = packed(args.weights);
+  for_blocks(args.input, nullptr, weights,
+             [&](std::int64_t first_row, int num_rows, int first_panel, int last_panel, Scratch& scratch, int thread) {
+               LinearArgs product;
+               product.weights = args.weights;
+               product.output = {scratch.hidden->data(), StorageType::kFloat32, weights.outputs()};
+               multiply_block(product, 0, num_rows, first_panel, last_panel, scratch, thread);
+               const std::int64_t width = weights.panel_width();
+               const std::int64_t end = std::min(last_panel * width, weights.outputs());
+               for (std::int64_t column = first_panel * width; column < end; column += kHeadSize) {
+                 const auto head = static_cast<int>(column / kHeadSize);
+                 const float* const rows = scratch.hidden->as<float>() + column;
+                 if (head < cache.num_heads) {
+                   store_int8_keys(rows, weights.outputs(), num_rows, first_row,
+                                   int8_head(cache.data, head, cache.capacity));
+                 } else {
+                   store_int8_values(rows, weights.outputs(), num_rows, first_row,
+                                     int8_head(cache.data, head - cache.num_heads, cache.capacity));
+                 }
+               }
+             });
+}
+
+void CpuBackend::cross_attention(const CrossAttentionArgs& args) {
+  if (args.sequences.empty()) return;
+  const int num_heads = args.sequences.front().cache.num_heads;
+  const std::int64_t width = static_cast<std::int64_t>(num_heads) * kHeadSize;
+  team_.run(static_cast<int>(args.sequences.size()) * num_heads, [&](int task, int thread) {
+    const CrossAttention& sequence = args.sequences[static_cast<std::size_t>(task / num_heads)];
+    const CrossCache& cache = sequence.cache;
+    const int head = task % num_heads;
+    const float* const queries = args.queries.data + sequence.first_row * args.queries.stride + head * kHeadSize;
+    float* const output = args.output + sequence.first_row * width + head * kHeadSize;
+    auto* const scratch = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
+    if (cache.storage == StorageType::kInt8) {
+      Int8Attention rows;
+      rows.queries = queries;
+      rows.query_stride = args.queries.stride;
+      rows.num_rows = static_cast<int>(sequence.num_rows);
+      rows.head = int8_head(cache.data, head, cache.capacity);
+      rows.num_keys = sequence.num_keys;
+      rows.scratch = scratch;
+      rows.output = output;
+      rows.output_stride = width;
+      attend_int8(rows);
+      return;
+    }
+    StoredAttention rows;
+    rows.queries = queries;
+    rows.query_stride = args.queries.stride;
+    rows.num_rows = static_cast<int>(sequence.num_rows);
+    rows.keys = stored_head(cache, head);
+    rows.values = stored_head(cache, num_heads + head);
+    rows.storage = cache.storage;
+    rows.num_keys = sequence.num_keys;
+    rows.weights = scratch;
+    rows.weights_stride = kWeightsStride;
+    rows.output = output;
+    rows.output_stride = width;
+    attend_stored(rows);
+  });
+}
+
+void CpuBackend::cross_weights(std::span<const CrossWeightsArgs> heads) {
   team_.run(static_cast<int>(heads.size()), [&](int task, int thread) {
-    const AttentionWeightsArgs& head = heads[static_cast<std::size_t>(task)];
-    StoredAttention one;
-    one.num_rows = 1;
-    one.keys = head.keys;
-    one.storage = head.storage;
-    one.num_keys = head.num_keys;
-    one.weights = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
-    for (std::int64_t r = 0; r < head.queries.rows; ++r) {
-      const std::int64_t row = head.query_rows != nullptr ? head.query_rows[r] : r;
-      one.queries = head.queries.data + row * head.queries.stride;
-      cpu::attention_weights(one);
-      std::memcpy(head.weights + r * head.num_keys, one.weights,
-                  static_cast<std::size_t>(head.num_keys) * sizeof(float));
+    const CrossWeightsArgs& args = heads[static_cast<std::size_t>(task)];
+    const CrossCache& cache = args.cache;
+    auto* const scratch = scratch_[static_cast<std::size_t>(thread)]->attention->as<float>();
+    for (std::int64_t r = 0; r < args.queries.rows; ++r) {
+      const std::int64_t row = args.query_rows != nullptr ? args.query_rows[r] : r;
+      const float* const query = args.queries.data + row * args.queries.stride;
+      float* const weights = args.weights + r * args.num_keys;
+      if (cache.storage == StorageType::kInt8) {
+        Int8Attention one;
+        one.queries = query;
+        one.num_rows = 1;
+        one.head = int8_head(cache.data, args.head, cache.capacity);
+        one.num_keys = args.num_keys;
+        one.scratch = scratch;
+        int8_weights(one, weights);
+        continue;
+      }
+      StoredAttention one;
+      one.queries = query;
+      one.num_rows = 1;
+      one.keys = stored_head(cache, args.head);
+      one.storage = cache.storage;
+      one.num_keys = args.num_keys;
+      one.weights = scratch;
+      attention_weights(one);
+      std::memcpy(weights, one.weights, static_cast<std::size_t>(args.num_keys) * sizeof(float));
     }
   });
 }

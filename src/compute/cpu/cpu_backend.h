@@ -41,7 +41,10 @@ class CpuBackend final : public Backend {
   void encoder_attention(const EncoderAttentionArgs& args) override;
   void append(std::span<const AppendArgs> rows) override;
   void cached_attention(const CachedAttentionArgs& args) override;
-  void attention_weights(std::span<const AttentionWeightsArgs> heads) override;
+  std::size_t cross_cache_bytes(StorageType storage, int num_heads, std::int64_t capacity) const override;
+  void fill_cross_cache(const FillCrossCacheArgs& args) override;
+  void cross_attention(const CrossAttentionArgs& args) override;
+  void cross_weights(std::span<const CrossWeightsArgs> heads) override;
 
  private:
   struct Scratch;
@@ -53,6 +56,10 @@ class CpuBackend final : public Backend {
   /// Panels [first, last) of the product of the prepared block, stored.
   void multiply_block(const LinearArgs& args, std::int64_t first_row, int num_rows, int first_panel, int last_panel,
                       Scratch& scratch, int thread) const;
+  /// Calls body(first_row, rows, first_panel, last_panel, scratch, thread) for blocks of rows, and of panels where
+  /// there are few rows, in the form that products take.
+  template <typename Body>
+  void for_blocks(ConstRows input, const LayerNorm* norm, const PackedMatrix& weights, const Body& body);
   void mlp_block(const MlpArgs& args, std::int64_t first_row, Scratch& scratch, int thread) const;
 
   Isa isa_;

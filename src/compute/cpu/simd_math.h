@@ -18,7 +18,10 @@ template <class D, class V = hn::Vec<D>>
 HWY_INLINE V exp_fast(D d, V x) {
   const hn::RebindToSigned<D> di;
   x = hn::Max(x, hn::Set(d, -87.0f));
-  const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504f)));
+  // To whole numbers by adding one so large that no place is left for a fraction: the low bits of the sum are n.
+  const V large = hn::Set(d, 12582912.0f);  // 1.5 * 2^23
+  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), large);
+  const V n = hn::Sub(shifted, large);
   // ln 2 in two parts, so that n * (first part) is exact.
   V r = hn::NegMulAdd(n, hn::Set(d, 0.693145752f), x);
   r = hn::NegMulAdd(n, hn::Set(d, 1.42860677e-6f), r);
@@ -30,7 +33,7 @@ HWY_INLINE V exp_fast(D d, V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(di, n));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
   return hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
 }
 

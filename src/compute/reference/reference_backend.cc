@@ -57,6 +57,13 @@ void normalise(std::vector<double>& row, const LayerNorm& norm) {
   }
 }
 
+void round_to_8_bits(std::span<float> values) {
+  double largest = 0;
+  for (const float x : values) largest = std::max(largest, static_cast<double>(std::abs(x)));
+  const double scale = largest / 127;
+  for (float& x : values) x = static_cast<float>(scale > 0 ? std::nearbyint(x / scale) * scale : 0);
+}
+
 double read(const void* data, std::int64_t index, StorageType type) {
   if (type == StorageType::kFloat32) return static_cast<const float*>(data)[index];
   return half_to_float(static_cast<const std::uint16_t*>(data)[index]);
@@ -211,25 +218,68 @@ class ReferenceBackend final : public Backend {
           attend(args.queries.data + row * args.queries.stride + head * kHeadSize,
                  static_cast<const std::byte*>(sequence.keys) + offset,
                  static_cast<const std::byte*>(sequence.values) + offset, sequence.cells, args.storage,
-                 sequence.num_keys + (sequence.causal ? r : 0),
-                 args.output + (row * args.num_heads + head) * kHeadSize);
+                 sequence.num_keys + r, args.output + (row * args.num_heads + head) * kHeadSize);
         }
       }
     }
   }
 
-  void attention_weights(std::span<const AttentionWeightsArgs> heads) override {
-    for (const AttentionWeightsArgs& head : heads) {
-      for (std::int64_t r = 0; r < head.queries.rows; ++r) {
-        const std::int64_t row = head.query_rows != nullptr ? head.query_rows[r] : r;
-        const auto weights = soft_max_scores(head.queries.data + row * head.queries.stride, head.keys, nullptr,
-                                             head.storage, head.num_keys);
-        std::copy(weights.begin(), weights.end(), head.weights + r * head.num_keys);
+  // [2 * num_heads][capacity, 64], keys before values; 8 bits are rounded to, but held as float32.
+  std::size_t cross_cache_bytes(StorageType storage, int num_heads, std::int64_t capacity) const override {
+    return static_cast<std::size_t>(2 * num_heads * capacity * kHeadSize * storage_bytes(held_as(storage)));
+  }
+
+  void fill_cross_cache(const FillCrossCacheArgs& args) override {
+    const std::int64_t outputs = args.weights->outputs();
+    std::vector<float> rows(static_cast<std::size_t>(args.input.rows * outputs));
+    linear({.input = args.input, .weights = args.weights, .output = {rows.data(), StorageType::kFloat32, outputs}});
+    for (std::int64_t r = 0; r < args.input.rows; ++r) {
+      for (std::int64_t head = 0; head < outputs / kHeadSize; ++head) {
+        float* const values = rows.data() + r * outputs + head * kHeadSize;
+        if (args.cache.storage == StorageType::kInt8) round_to_8_bits(std::span(values, kHeadSize));
+        for (int i = 0; i < kHeadSize; ++i) {
+          write(args.cache.data, (head * args.cache.capacity + r) * kHeadSize + i, held_as(args.cache.storage),
+                values[i]);
+        }
+      }
+    }
+  }
+
+  void cross_attention(const CrossAttentionArgs& args) override {
+    for (const CrossAttention& sequence : args.sequences) {
+      const CrossCache& cache = sequence.cache;
+      for (int head = 0; head < cache.num_heads; ++head) {
+        for (std::int64_t r = 0; r < sequence.num_rows; ++r) {
+          const std::int64_t row = sequence.first_row + r;
+          attend(args.queries.data + row * args.queries.stride + head * kHeadSize, head_of(cache, head),
+                 head_of(cache, cache.num_heads + head), nullptr, held_as(cache.storage), sequence.num_keys,
+                 args.output + (row * cache.num_heads + head) * kHeadSize);
+        }
+      }
+    }
+  }
+
+  void cross_weights(std::span<const CrossWeightsArgs> heads) override {
+    for (const CrossWeightsArgs& args : heads) {
+      for (std::int64_t r = 0; r < args.queries.rows; ++r) {
+        const std::int64_t row = args.query_rows != nullptr ? args.query_rows[r] : r;
+        const auto weights =
+            soft_max_scores(args.queries.data + row * args.queries.stride, head_of(args.cache, args.head), nullptr,
+                            held_as(args.cache.storage), args.num_keys);
+        std::copy(weights.begin(), weights.end(), args.weights + r * args.num_keys);
       }
     }
   }
 
  private:
+  static StorageType held_as(StorageType storage) {
+    return storage == StorageType::kInt8 ? StorageType::kFloat32 : storage;
+  }
+  static const void* head_of(const CrossCache& cache, int head) {
+    return static_cast<const std::byte*>(cache.data) +
+           head * cache.capacity * kHeadSize * storage_bytes(held_as(cache.storage));
+  }
+
   int max_quantised_;
 };
 
