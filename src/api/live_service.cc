@@ -26,8 +26,7 @@ Status LiveService::look_for_room(int num_places) {
       num_sessions = num_places_taken_;
       num_unseen = num_sessions - static_cast<double>(sessions_.size());  // those that are just being opened
       for (const auto& [id, info] : sessions_) {
-        const std::chrono::duration<double> age = now - info.opened;
-        num_unseen += std::max(0.0, 1 - age / live::Pacer::kMeasured);
+        num_unseen += live::Pacer::unseen(now - info.opened);
       }
     }
     if (!pacer_->has_room(num_sessions, num_unseen, now)) {

@@ -33,6 +33,8 @@ constexpr float kCommitLogprob = -0.8f;
 constexpr std::int64_t kYoungInterval = 400 * kRate / 1000;
 constexpr std::int64_t kYoung = 3 * kRate;
 constexpr std::int64_t kFirstInterval = 200 * kRate / 1000;
+// However busy the engine is: words are to appear while a sentence is new, and its windows are short.
+constexpr std::int64_t kMaxYoungInterval = kRate;
 // The interval of hypotheses where no partials are wanted.
 constexpr std::int64_t kHiddenInterval = kRate;
 // What is promised must have been heard so long ago, and by every hypothesis since. Fewer errors are promised than by
@@ -195,17 +197,17 @@ void Channel::ask_for_partial() {
   if (open_->partial || open_->final_request || !closed_.empty() || !host_.wants_partials()) return;
   if (is_fixed() && open_->speech_peak < settings.vad_threshold) return;
   const std::int64_t position = endpointer_.position();
+  const bool is_young = position - open_->speech_begin < kYoung;
   std::int64_t interval = settings.partial_interval_ms * kRate / 1000;
   if (!shows_partials()) {
     // What goes on is cut by them.
     if (is_fixed() || position - open_->begin < kTimesFrom) return;
     interval = kHiddenInterval;
-  } else if (position - open_->speech_begin < kYoung) {
+  } else if (is_young) {
     interval = std::min(interval, open_->revision == 0 ? kFirstInterval : kYoungInterval);
   }
-  const bool is_first = shows_partials() && open_->revision == 0;
-  const double stretch = is_first ? 1 : host_.partial_stretch();  // the first words are worth it
-  const auto wanted = static_cast<std::int64_t>(stretch * static_cast<double>(interval));
+  auto wanted = static_cast<std::int64_t>(host_.partial_stretch() * static_cast<double>(interval));
+  if (is_young) wanted = std::min(wanted, std::max(interval, kMaxYoungInterval));
   if (position - open_->asked_at < wanted) return;
 
   // At this rate on average, however coarse the pieces in which the audio comes.

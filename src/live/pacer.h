@@ -30,9 +30,11 @@ class Pacer {
   double stretch(Clock::time_point now);
 
   /// Whether finals would still be in time with one more session. `num_sessions` are open; of them `num_unseen` have
-  /// come so lately that what they need is not seen yet: one that came just now counts whole, one that came kMeasured
-  /// ago not at all. A first session always has room.
+  /// come so lately that what they need is not seen yet: see unseen(). A first session always has room.
   bool has_room(int num_sessions, double num_unseen, Clock::time_point now);
+  /// How much of what a session needs is not seen yet when it has been there for so long: 1 at first, then less as the
+  /// average over kMeasured takes it in.
+  static double unseen(Clock::duration age);
   static constexpr std::chrono::seconds kMeasured{10};
 
   /// The share of time for which the engine has worked lately, 0 to 1.

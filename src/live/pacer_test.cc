@@ -127,9 +127,9 @@ TEST_F(PacerTest, WhatSessionsAreSeenToNeedCounts) {
 
 TEST_F(PacerTest, PartialsCountAsFarAsTheyCannotBecomeRarer) {
   pass(60, 0.7, 1);
-  EXPECT_TRUE(pacer_.has_room(10, 0, now_)) << "0.14 for ten when they are as rare as they get";
-  EXPECT_TRUE(pacer_.has_room(50, 40, now_));
-  EXPECT_FALSE(pacer_.has_room(60, 50, now_));
+  EXPECT_TRUE(pacer_.has_room(10, 0, now_)) << "0.28 for ten when they are as rare as they get";
+  EXPECT_TRUE(pacer_.has_room(29, 19, now_));
+  EXPECT_FALSE(pacer_.has_room(30, 20, now_));
   pass(60, 0.9, 1);
   EXPECT_FALSE(pacer_.has_room(10, 0, now_)) << "they are, and it is not enough";
 }
@@ -145,6 +145,20 @@ TEST_F(PacerTest, WhatThoseNeededWhoHaveLeftDoesNotCount) {
   EXPECT_TRUE(pacer_.has_room(1, 1, now_)) << "all have come just now";
   EXPECT_TRUE(pacer_.has_room(20, 19.5, now_));
   EXPECT_FALSE(pacer_.has_room(20, 10, now_));
+}
+
+// All come within two seconds: what they need shows only when it is too late.
+TEST_F(PacerTest, ARushIsTakenAsExpected) {
+  std::vector<Pacer::Clock::time_point> opened;
+  for (int i = 0; i < 200; ++i) {
+    now_ += milliseconds(10);
+    pacer_.stretch(now_);
+    double num_unseen = 0;
+    for (const auto at : opened) num_unseen += Pacer::unseen(now_ - at);
+    if (pacer_.has_room(static_cast<int>(opened.size()), num_unseen, now_)) opened.push_back(now_);
+  }
+  EXPECT_GE(opened.size(), 40u);
+  EXPECT_LE(opened.size(), 46u) << "0.8 of the time, 0.02 each";
 }
 
 TEST_F(PacerTest, SessionsThatAreSilentSayLittleAboutOthers) {
