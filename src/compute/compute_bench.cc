@@ -139,8 +139,8 @@ void quantise(benchmark::State& state) {
 
 /// The end of an int8 product with bias and perhaps GELU: 64 rows of the multi-layer perceptron's panel.
 void finish(benchmark::State& state, Activation activation) {
-  const std::vector<std::int32_t> sums(cpu::kBlockRows * kRowWidth, 12345), column_sums(kRowWidth, 100);
-  const std::vector<float> scales(kRowWidth, 1e-4f), bias(kRowWidth, -1.0f);
+  const std::vector<std::int32_t> sums(cpu::kBlockRows * kRowWidth, 12345);
+  const std::vector<float> scales(kRowWidth, 1e-4f), column_sums(kRowWidth, 1e-2f), bias(kRowWidth, -1.0f);
   const std::vector<cpu::QuantisedRow> rows(cpu::kBlockRows, {0.01f, 128});
   std::vector<float> output(sums.size());
   cpu::ProductEnd end;

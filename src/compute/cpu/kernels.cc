@@ -59,17 +59,21 @@ QuantisedRow QuantiseRow(const float* x, std::size_t count, int max_q, std::uint
   const bool usable = finite_range && range > 1e-30f;  // else all zero
   const float inverse = usable ? top / range : 0.0f;
   const float zero = usable ? std::nearbyint(-minimum * inverse) : 0.0f;
-  const VF vector_inverse = hn::Set(d, inverse), vector_zero = hn::Set(d, zero), vector_top = hn::Set(d, top);
+  // Rounded as in exp_fast(): the sum's low bits are the number.
+  constexpr float kLarge = 12582912.0f;  // 1.5 * 2^23
+  const VF vector_inverse = hn::Set(d, inverse), offset = hn::Set(d, kLarge + zero);
+  const VF lowest = hn::Set(d, kLarge), highest = hn::Set(d, kLarge + top);
+  const hn::RebindToUnsigned<F> du;
   const hn::Rebind<std::uint8_t, F> bytes;
   for_row(
       count,
       [&](std::size_t i) {
-        const VF scaled = hn::Add(hn::Round(hn::Mul(hn::LoadU(d, x + i), vector_inverse)), vector_zero);
-        const VF clamped = hn::Min(hn::Max(scaled, hn::Zero(d)), vector_top);
-        hn::StoreU(hn::DemoteTo(bytes, hn::ConvertTo(I(), clamped)), bytes, q + i);
+        const VF shifted = hn::MulAdd(hn::LoadU(d, x + i), vector_inverse, offset);
+        const VF clamped = hn::Min(hn::Max(shifted, lowest), highest);
+        hn::StoreU(hn::U8FromU32(hn::And(hn::BitCast(du, clamped), hn::Set(du, 0xFFu))), bytes, q + i);
       },
       [&](std::size_t i) {
-        const float scaled = std::nearbyint(x[i] * inverse) + zero;
+        const float scaled = std::nearbyint(x[i] * inverse + zero);
         q[i] = static_cast<std::uint8_t>(scaled > 0 ? std::min(scaled, top) : 0.0f);
       });
   // Bytes can't hold what is not a number; the scale does, so that it shows in the product.
@@ -183,17 +187,19 @@ HWY_INLINE void finish_vector(const ProductEnd& end, int row, int column, const 
   const F d;
   VF v;
   if constexpr (kQuantised) {
-    const I di;
+    // scale * w_scale * (sum - zero_point * sum of w's q) + bias, with a multiplication of integers less.
     const QuantisedRow& quantisation = end.row_quantisation[row];
-    const auto sums = hn::LoadU(di, static_cast<const std::int32_t*>(end.sums) + row * end.sums_stride + column);
-    const auto shift = hn::Mul(hn::Set(di, quantisation.zero_point), hn::LoadU(di, end.column_sums + column));
-    v = hn::Mul(hn::ConvertTo(d, hn::Sub(sums, shift)),
-                hn::Mul(hn::Set(d, quantisation.scale), hn::LoadU(d, end.scales + column)));
+    const auto sums = hn::LoadU(I(), static_cast<const std::int32_t*>(end.sums) + row * end.sums_stride + column);
+    const VF shift = hn::Set(d, quantisation.scale * static_cast<float>(quantisation.zero_point));
+    const VF bias = end.bias != nullptr ? hn::LoadU(d, end.bias + column) : hn::Zero(d);
+    const VF rest = hn::NegMulAdd(shift, hn::LoadU(d, end.column_sums + column), bias);
+    const VF scale = hn::Mul(hn::Set(d, quantisation.scale), hn::LoadU(d, end.scales + column));
+    v = hn::MulAdd(hn::ConvertTo(d, sums), scale, rest);
   } else {
     v = hn::LoadU(d, static_cast<const float*>(end.sums) + row * end.sums_stride + column);
+    if (end.bias != nullptr) v = hn::Add(v, hn::LoadU(d, end.bias + column));
   }
-  if (end.bias != nullptr) v = hn::Add(v, hn::LoadU(d, end.bias + column));
-  if constexpr (kGelu) v = gelu(d, v);
+  if constexpr (kGelu) v = kQuantised ? gelu_coarse(d, v) : gelu(d, v);
   if (residual != nullptr) v = hn::Add(v, hn::LoadU(d, residual));
   store(v, out);
 }
@@ -275,6 +281,9 @@ HWY_INLINE void accumulate_rows(const float* HWY_RESTRICT a, std::size_t a_row, 
   }
 }
 
+// As many sums as registers hold, beside what they are made of; fewer could not hide the latency of multiply-add.
+constexpr int kRowsAtOnce = 6;
+
 /// Queries lie in the lanes, so that the soft-max needs no sums across lanes and keys and values are read as they lie.
 void AttendBlock(const AttentionBlock& block, float* scratch) {
   const F d;
@@ -298,8 +307,12 @@ void AttendBlock(const AttentionBlock& block, float* scratch) {
     const float* const keys = block.keys + first * kHeadSize;
     const float* const values = block.values + first * kHeadSize;
     std::size_t key = 0;
-    for (; key + 4 <= count; key += 4) {
-      accumulate_rows<4, false>(keys + key * kHeadSize, kHeadSize, 1, queries, kHeadSize, scores + key * kQueryBlock);
+    for (; key + kRowsAtOnce <= count; key += kRowsAtOnce) {
+      accumulate_rows<kRowsAtOnce, false>(keys + key * kHeadSize, kHeadSize, 1, queries, kHeadSize,
+                                          scores + key * kQueryBlock);
+    }
+    for (; key + 2 <= count; key += 2) {
+      accumulate_rows<2, false>(keys + key * kHeadSize, kHeadSize, 1, queries, kHeadSize, scores + key * kQueryBlock);
     }
     for (; key < count; ++key) {
       accumulate_rows<1, false>(keys + key * kHeadSize, kHeadSize, 1, queries, kHeadSize, scores + key * kQueryBlock);
@@ -333,8 +346,13 @@ void AttendBlock(const AttentionBlock& block, float* scratch) {
         hn::Store(hn::Mul(hn::Load(d, p), shrink), d, p);
       }
     }
-    for (std::size_t i = 0; i < kHeadSize; i += 4) {
-      accumulate_rows<4, true>(values + i, 1, kHeadSize, scores, count, weighted + i * kQueryBlock);
+    std::size_t i = 0;
+    for (; i + kRowsAtOnce <= kHeadSize; i += kRowsAtOnce) {
+      accumulate_rows<kRowsAtOnce, true>(values + i, 1, kHeadSize, scores, count, weighted + i * kQueryBlock);
+    }
+    constexpr int kRest = kHeadSize % kRowsAtOnce;
+    if constexpr (kRest != 0) {
+      accumulate_rows<kRest, true>(values + i, 1, kHeadSize, scores, count, weighted + i * kQueryBlock);
     }
   }
   for (std::size_t q = 0; q < kQueryBlock; q += lanes) {

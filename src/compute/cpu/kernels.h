@@ -43,7 +43,7 @@ struct ProductEnd {
   std::int64_t sums_stride = 0;
   const QuantisedRow* row_quantisation = nullptr;  ///< [rows]
   const float* scales = nullptr;                   ///< [columns]
-  const std::int32_t* column_sums = nullptr;       ///< [columns]
+  const float* column_sums = nullptr;              ///< [columns]: of scale * q
   const float* bias = nullptr;                     ///< [columns] or null
   Activation activation = Activation::kNone;
   const float* residual = nullptr;  ///< element (0, 0) of the panel, or null
@@ -57,7 +57,7 @@ void finish_product(const ProductEnd& end);
 /// Encoder attention of up to kQueryBlock queries of one head over all keys of its window, in float32. Scores of a
 /// block of keys live in `scratch` alone (soft-max is taken online: Milakov and Gimelshein, arXiv 1805.02867).
 inline constexpr int kQueryBlock = 64;
-inline constexpr int kKeyBlock = 128;
+inline constexpr int kKeyBlock = 120;
 inline constexpr int kAttentionScratchFloats = kHeadSize * kQueryBlock * 2 + kKeyBlock * kQueryBlock + 2 * kQueryBlock;
 struct AttentionBlock {
   const float* queries = nullptr;  ///< [num_queries, 64]

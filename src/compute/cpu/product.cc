@@ -161,7 +161,7 @@ Status PackedMatrix::pack_panels(const LinearSource& source, const Layout& layou
   const auto padded_outputs = static_cast<std::size_t>(num_panels * width);
   if (type_ == ComputeType::kInt8) {
     scales_.assign(padded_outputs, 0.0f);
-    column_sums_.assign(padded_outputs, 0);
+    column_sums_.assign(padded_outputs, 0.0f);
   }
   bias_.assign(source.bias.begin(), source.bias.end());
   if (!source.bias.empty()) bias_.resize(padded_outputs, 0.0f);
@@ -198,7 +198,7 @@ void PackedMatrix::store_row(std::int64_t output, std::span<const float> values,
     case ComputeType::kInt8: {
       const QuantisedWeightRow row = quantise_weight_row(values, reinterpret_cast<std::int8_t*>(to));
       scales_[static_cast<std::size_t>(output)] = row.scale;
-      column_sums_[static_cast<std::size_t>(output)] = row.sum;
+      column_sums_[static_cast<std::size_t>(output)] = row.scale * static_cast<float>(row.sum);
       break;
     }
     case ComputeType::kBFloat16:

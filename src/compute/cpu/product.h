@@ -41,9 +41,9 @@ class PackedMatrix final : public PackedLinear {
   bool multiply(const void* block, int rows, int panel, void* product, int thread) const;
 
   /// Per output channel, [num_panels * panel_width]; zero beyond outputs().
-  std::span<const float> scales() const { return scales_; }                   ///< int8 only
-  std::span<const std::int32_t> column_sums() const { return column_sums_; }  ///< int8 only: sum of q over inputs
-  std::span<const float> bias() const { return bias_; }                       ///< empty when there is none
+  std::span<const float> scales() const { return scales_; }            ///< int8 only
+  std::span<const float> column_sums() const { return column_sums_; }  ///< int8 only: of scale * q over inputs
+  std::span<const float> bias() const { return bias_; }                ///< empty when there is none
 
  private:
   struct Layout;
@@ -61,7 +61,7 @@ class PackedMatrix final : public PackedLinear {
   int element_bytes_ = 4;
   int panel_width_ = 0;
   std::vector<float> scales_;
-  std::vector<std::int32_t> column_sums_;
+  std::vector<float> column_sums_;
   std::vector<float> bias_;
   std::vector<std::unique_ptr<Panel>> panels_;
   std::vector<std::unique_ptr<Kernel>> kernels_;  ///< one per class of rows, smallest first

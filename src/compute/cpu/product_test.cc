@@ -79,7 +79,7 @@ TEST_P(ProductTest, Int8SumsAreExactAtTheExtremes) {
   for (std::int64_t output = 0; output < kOutputs; ++output) {
     std::int32_t sum = 0;
     for (std::int64_t i = 0; i < inputs; ++i) sum += extreme_weight(output, i);
-    EXPECT_EQ(weights.column_sums()[static_cast<std::size_t>(output)], sum);
+    EXPECT_FLOAT_EQ(weights.column_sums()[static_cast<std::size_t>(output)], static_cast<float>(sum));
     EXPECT_FLOAT_EQ(weights.scales()[static_cast<std::size_t>(output)], 1.0f);
   }
 }
