@@ -1,6 +1,7 @@
 #include "vad/silero_vad.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <hwy/targets.h>
 
 #include <algorithm>
@@ -197,7 +198,8 @@ std::filesystem::path write_model(const Tensors& tensors, const std::string& nam
   std::string graph;
   for (const auto& [tensor, content] : tensors) graph += testing::initializer(tensor, content.first, content.second);
   const std::string file = testing::model(graph);
-  const auto path = std::filesystem::path(::testing::TempDir()) / name;
+  // Tests run beside each other.
+  const auto path = std::filesystem::path(::testing::TempDir()) / (std::to_string(getpid()) + "_" + name);
   const Status written = write_file_atomic(path, std::as_bytes(std::span(file)));
   EXPECT_TRUE(written.ok());
   return path;
