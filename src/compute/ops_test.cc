@@ -272,8 +272,11 @@ TEST_P(LinearTest, MlpFusedAndInTwoSteps) {
   // One thread fuses from 3 blocks of 64 rows on, two threads from 5 on.
   const auto one_thread = make_cpu_backend(1);
   const Matrix fused = compute(*one_thread, kRows);
-  expect_near(fused, want, tolerance(GetParam()));
-  expect_near(compute(cpu(), kRows), want, tolerance(GetParam()));
+  // A zero point just above or below a half moves all of a row's hidden values to other neighbours: with 7 bits by a
+  // hundredth of theirs, which sums of 1536 products, each with a fortieth of that, show as up to 0.03.
+  const double allowed = GetParam() == ComputeType::kInt8 ? 0.04 : tolerance(GetParam());
+  expect_near(fused, want, allowed);
+  expect_near(compute(cpu(), kRows), want, allowed);
   const Matrix in_two_steps = compute(*one_thread, 70);
   for (std::int64_t i = 0; i < in_two_steps.size(); ++i) ASSERT_EQ(in_two_steps.get(i), fused.get(i)) << i;
 }
