@@ -272,11 +272,23 @@ TEST_P(LinearTest, MlpFusedAndInTwoSteps) {
   // One thread fuses from 3 blocks of 64 rows on, two threads from 5 on.
   const auto one_thread = make_cpu_backend(1);
   const Matrix fused = compute(*one_thread, kRows);
-  // A zero point just above or below a half moves all of a row's hidden values to other neighbours: with 7 bits by a
-  // hundredth of theirs, which sums of 1536 products, each with a fortieth of that, show as up to 0.03.
-  const double allowed = GetParam() == ComputeType::kInt8 ? 0.04 : tolerance(GetParam());
-  expect_near(fused, want, allowed);
-  expect_near(compute(cpu(), kRows), want, allowed);
+  // With int8 a zero point just above or below a half moves all of a row's hidden values to other neighbours, which is
+  // no fault of the row's, and rare.
+  const auto num_rows_off = [&](const Matrix& got) {
+    std::int64_t num_rows = 0;
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      double largest = 0;
+      for (std::int64_t c = 0; c < kWidth; ++c) {
+        largest = std::max(largest, std::abs(static_cast<double>(got.get(r * kWidth + c)) - want.get(r * kWidth + c)));
+      }
+      EXPECT_LT(largest, 4 * tolerance(GetParam())) << "row " << r;
+      num_rows += largest > tolerance(GetParam()) ? 1 : 0;
+    }
+    return num_rows;
+  };
+  const std::int64_t allowed = GetParam() == ComputeType::kInt8 ? 2 : 0;
+  EXPECT_LE(num_rows_off(fused), allowed);
+  EXPECT_LE(num_rows_off(compute(cpu(), kRows)), allowed);
   const Matrix in_two_steps = compute(*one_thread, 70);
   for (std::int64_t i = 0; i < in_two_steps.size(); ++i) ASSERT_EQ(in_two_steps.get(i), fused.get(i)) << i;
 }

@@ -212,8 +212,7 @@ HWY_INLINE float weigh_keys(float* scores, float largest, const float* value_sca
     const VF inverse = hn::Set(d, scale > 1e-30f ? kMaxWeight / scale : 0.0f);
     scale *= 1 / kMaxWeight;
     for (std::size_t v = 0; v < kVectors; ++v) {
-      // Rounded as exp_fast() does it.
-      const VF rounded = hn::MulAdd(hn::LoadU(d, scores + block + v * lanes), inverse, hn::Set(d, 12582912.0f));
+      const VF rounded = hn::MulAdd(hn::LoadU(d, scores + block + v * lanes), inverse, hn::Set(d, kRoundingOffset));
       const auto low = hn::And(hn::BitCast(du, rounded), hn::Set(du, 0xFFu));
       hn::StoreU(hn::U8FromU32(low), bytes, weights + block + v * lanes);
     }

@@ -59,10 +59,8 @@ QuantisedRow QuantiseRow(const float* x, std::size_t count, int max_q, std::uint
   const bool usable = finite_range && range > 1e-30f;  // else all zero
   const float inverse = usable ? top / range : 0.0f;
   const float zero = usable ? std::nearbyint(-minimum * inverse) : 0.0f;
-  // Rounded as in exp_fast(): the sum's low bits are the number.
-  constexpr float kLarge = 12582912.0f;  // 1.5 * 2^23
-  const VF vector_inverse = hn::Set(d, inverse), offset = hn::Set(d, kLarge + zero);
-  const VF lowest = hn::Set(d, kLarge), highest = hn::Set(d, kLarge + top);
+  const VF vector_inverse = hn::Set(d, inverse), offset = hn::Set(d, kRoundingOffset + zero);
+  const VF lowest = hn::Set(d, kRoundingOffset), highest = hn::Set(d, kRoundingOffset + top);
   const hn::RebindToUnsigned<F> du;
   const hn::Rebind<std::uint8_t, F> bytes;
   for_row(

@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "compute/cpu/kernels.h"
 #include "compute/testing/compute_fixture.h"
 
 namespace stenod::compute::cpu {
@@ -81,6 +83,34 @@ TEST_P(ProductTest, Int8SumsAreExactAtTheExtremes) {
     for (std::int64_t i = 0; i < inputs; ++i) sum += extreme_weight(output, i);
     EXPECT_FLOAT_EQ(weights.column_sums()[static_cast<std::size_t>(output)], static_cast<float>(sum));
     EXPECT_FLOAT_EQ(weights.scales()[static_cast<std::size_t>(output)], 1.0f);
+  }
+}
+
+TEST_F(ComputeFixture, GeluOfQuantisedProductsIsCloseToItsDefinition) {
+  constexpr int kColumns = 64;
+  const std::vector<float> scales(kColumns, 1e-3f), column_sums(kColumns, 0.0f);
+  const QuantisedRow row = {1.0f, 0};
+  for (int first = -30'000; first < 30'000; first += kColumns) {
+    std::vector<std::int32_t> sums(kColumns);
+    for (int i = 0; i < kColumns; ++i) sums[static_cast<std::size_t>(i)] = first + i;
+    std::vector<float> output(kColumns);
+    ProductEnd end;
+    end.rows = 1;
+    end.columns = kColumns;
+    end.sums = sums.data();
+    end.sums_stride = kColumns;
+    end.row_quantisation = &row;
+    end.scales = scales.data();
+    end.column_sums = column_sums.data();
+    end.activation = Activation::kGelu;
+    end.output = {output.data(), StorageType::kFloat32, kColumns};
+    finish_product(end);
+    for (int i = 0; i < kColumns; ++i) {
+      const double x = 1e-3 * (first + i);
+      ASSERT_NEAR(output[static_cast<std::size_t>(i)], x / 2 * (1 + std::erf(x / std::sqrt(2.0))),
+                  6e-5 + 3e-6 * std::abs(x))
+          << x;
+    }
   }
 }
 
